@@ -1,1 +1,8 @@
-//! To be written.
+//! What `collect` can gather: one module per action and one table of them all; the engine that runs them is in
+//! `periscope-core`.
+
+mod catalog;
+mod settings;
+
+pub use catalog::{CATALOG, Deps, Entry};
+pub use settings::{Namespaces, Settings};

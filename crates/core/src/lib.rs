@@ -1,1 +1,40 @@
-//! To be written.
+//! The contract that everything else is written against, and the engine that runs it; it knows neither Kubernetes, HTTP nor processes.
+//!
+//! The way of the data: an [`Action`] opens artifacts in its [`Sink`]; their bytes go through an [`ArtifactWriter`] (or
+//! [`Sink::copy`]) into the [`Store`], which redacts, limits, hashes and compresses them. The [`Engine`] runs the planned
+//! actions side by side and ends with a [`RunReport`] in which every planned item has exactly one [`State`].
+//! [`Analyzer`]s read the stored artifacts, [`Exporter`]s take the finished [`Archive`] out.
+
+mod action;
+mod analyzer;
+mod archive;
+mod descriptor;
+mod engine;
+mod exporter;
+mod finding;
+mod item;
+mod manifest;
+mod name;
+mod path;
+mod progress;
+mod sink;
+mod state;
+mod store;
+mod writer;
+
+pub use action::{Action, ActionContext, ActionError, NodeInfo, Support};
+pub use analyzer::{AnalyzeError, Analyzer, AnalyzerDescriptor, Inputs, analyze_all};
+pub use archive::{Archive, Format, LooseFile, UnknownFormat};
+pub use descriptor::{Descriptor, ItemDescriptor, Rbac, Sensitivity};
+pub use engine::{Engine, Planned};
+pub use exporter::{ExportContext, ExportError, Exporter, Receipt};
+pub use finding::{Evidence, Finding, Verdict};
+pub use item::{ActionRecord, ItemRecord};
+pub use manifest::{MANIFEST_FILE, MANIFEST_SCHEMA, Manifest};
+pub use name::{InvalidName, NodeName, RunId};
+pub use path::{ArtifactPath, InvalidPath};
+pub use progress::{ActionProgress, Progress};
+pub use sink::{ArtifactSpec, Place, Sink};
+pub use state::{Completeness, State};
+pub use store::{ArtifactStream, Content, Encoding, End, Limit, ReadSeek, Store, StoreError, Stored};
+pub use writer::ArtifactWriter;

@@ -1,0 +1,29 @@
+//! The table of all actions and what they are built from; it runs none of them.
+
+use std::sync::Arc;
+
+use periscope_core::{Action, Descriptor};
+use periscope_host::{CommandRunner, HostRoot};
+
+use crate::Settings;
+
+/// What actions are built from. Each takes what it uses and no more.
+pub struct Deps {
+    /// The node's files.
+    pub root: HostRoot,
+    /// The node's commands.
+    pub commands: Arc<dyn CommandRunner>,
+    /// What the user asked for.
+    pub settings: Settings,
+}
+
+/// One action: what is known about it and how it is made.
+pub struct Entry {
+    /// What is known about it.
+    pub descriptor: &'static Descriptor,
+    /// Makes it.
+    pub build: fn(&Deps) -> Arc<dyn Action>,
+}
+
+/// All actions, by id.
+pub const CATALOG: &[Entry] = &[];

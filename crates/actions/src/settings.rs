@@ -1,0 +1,51 @@
+//! What the user may ask of the actions, with the defaults; says nothing of where archives go.
+
+/// The namespaces whose containers are of interest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Namespaces {
+    /// Every namespace (`*`).
+    All,
+    /// These.
+    Only(Vec<String>),
+}
+
+impl Namespaces {
+    /// Whether the namespace is one of them.
+    pub fn contains(&self, namespace: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.iter().any(|name| name == namespace),
+        }
+    }
+}
+
+/// What the user asked of the actions.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whose containers' logs to take.
+    pub namespaces: Namespaces,
+    /// What to describe: `namespace/resource[.group][/name]`.
+    pub kube_objects: Vec<String>,
+    /// Node log files and globs to take instead of the default list; empty for the default.
+    pub node_logs: Vec<String>,
+    /// systemd units, as globs, whose journal to take besides kubelet, containerd and docker.
+    pub journal_units: Vec<String>,
+    /// Hosts to reach besides the standing ones: `host[:port]` or an `http(s)://` URL.
+    pub outbound_targets: Vec<String>,
+    /// The blob endpoint of the storage account in use, such as `account.blob.core.windows.net`.
+    pub storage_host: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Self {
+            namespaces: Namespaces::Only(words(&["kube-system"])),
+            kube_objects: words(&["kube-system/pods", "kube-system/services", "kube-system/deployments"]),
+            node_logs: Vec::new(),
+            journal_units: Vec::new(),
+            outbound_targets: Vec::new(),
+            storage_host: None,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What judges stored artifacts: pure functions over the archive's content, the same during a run and years later.
+
+use std::io::BufRead;
+
+use crate::{ArtifactPath, Finding, State, Verdict};
+
+/// Everything that can be said about an analyzer without running it.
+#[derive(Debug)]
+pub struct AnalyzerDescriptor {
+    /// Kebab-case name.
+    pub id: &'static str,
+    /// One line: what it judges.
+    pub summary: &'static str,
+}
+
+/// The artifacts of one node, for reading.
+pub trait Inputs {
+    /// How the item at this path ended; `None` when nothing of that name was planned.
+    fn state(&self, path: &ArtifactPath) -> Option<State>;
+
+    /// The artifact's content as a reader of the archive finds it; `None` when nothing was kept.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    fn open(&self, path: &ArtifactPath) -> std::io::Result<Option<Box<dyn BufRead + '_>>>;
+
+    /// The paths of kept artifacts below `prefix`, sorted.
+    fn list(&self, prefix: &str) -> Vec<ArtifactPath>;
+
+    /// The name of the node.
+    fn node(&self) -> &str;
+}
+
+/// Why an analyzer could not come to a verdict at all.
+#[derive(Debug, thiserror::Error)]
+pub enum AnalyzeError {
+    /// The archive could not be read.
+    #[error("could not read {path}")]
+    Read {
+        /// The artifact.
+        path: ArtifactPath,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// An artifact is not what it should be.
+    #[error("could not understand {path}: {what}")]
+    Parse {
+        /// The artifact.
+        path: ArtifactPath,
+        /// What was expected and found.
+        what: String,
+    },
+}
+
+/// Judges one thing. Sync and pure: it reads artifacts and nothing else.
+pub trait Analyzer: Send + Sync + 'static {
+    /// What is known about it beforehand.
+    fn descriptor(&self) -> &'static AnalyzerDescriptor;
+
+    /// Looks at the artifacts. An input that is not complete makes the verdict [`Verdict::Unknown`], never a pass.
+    ///
+    /// # Errors
+    /// When no verdict is possible; [`analyze_all`] makes an `unknown` finding of it.
+    fn analyze(&self, inputs: &dyn Inputs) -> Result<Vec<Finding>, AnalyzeError>;
+}
+
+/// Runs all analyzers. One that fails, panics or says nothing yields an `unknown` finding; the others go on.
+/// The findings come gravest first.
+pub fn analyze_all(analyzers: &[&dyn Analyzer], inputs: &dyn Inputs) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for analyzer in analyzers {
+        // An analyzer only reads: there is no state of ours that a panic could leave half-changed.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| analyzer.analyze(inputs)));
+        match result {
+            Ok(Ok(found)) if !found.is_empty() => findings.extend(found),
+            Ok(Ok(_)) => findings.push(unknown(analyzer.descriptor().id, "it came to no verdict".to_owned())),
+            Ok(Err(error)) => findings.push(unknown(analyzer.descriptor().id, with_causes(&error))),
+            Err(_) => findings.push(unknown(analyzer.descriptor().id, "the analyzer panicked".to_owned())),
+        }
+    }
+    findings.sort_by_key(|finding| finding.verdict);
+    findings
+}
+
+fn unknown(id: &str, why: String) -> Finding {
+    Finding {
+        analyzer: id.to_owned(),
+        verdict: Verdict::Unknown,
+        title: why,
+        evidence: Vec::new(),
+        remedy: String::new(),
+    }
+}
+
+/// The error and its causes on one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AnalyzeError, Analyzer, AnalyzerDescriptor, Inputs, analyze_all};
+    use crate::{ArtifactPath, Finding, State, Verdict};
+
+    struct NoInputs;
+    impl Inputs for NoInputs {
+        fn state(&self, _: &ArtifactPath) -> Option<State> {
+            None
+        }
+        fn open(&self, _: &ArtifactPath) -> std::io::Result<Option<Box<dyn std::io::BufRead + '_>>> {
+            Ok(None)
+        }
+        fn list(&self, _: &str) -> Vec<ArtifactPath> {
+            Vec::new()
+        }
+        fn node(&self) -> &'static str {
+            "n"
+        }
+    }
+
+    static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
+        id: "test",
+        summary: "test",
+    };
+    struct Scripted(fn() -> Result<Vec<Finding>, AnalyzeError>);
+    impl Analyzer for Scripted {
+        fn descriptor(&self) -> &'static AnalyzerDescriptor {
+            &DESCRIPTOR
+        }
+        fn analyze(&self, _: &dyn Inputs) -> Result<Vec<Finding>, AnalyzeError> {
+            (self.0)()
+        }
+    }
+
+    #[test]
+    fn no_analyzer_can_pass_by_failing() {
+        let broken = Scripted(|| {
+            let source = std::io::Error::other("disk on fire");
+            Err(AnalyzeError::Read {
+                path: "a".parse().unwrap(),
+                source,
+            })
+        });
+        let panics = Scripted(|| panic!("bug"));
+        let silent = Scripted(|| Ok(Vec::new()));
+        let findings = analyze_all(&[&broken, &panics, &silent], &NoInputs);
+        assert!(findings.iter().all(|f| f.verdict == Verdict::Unknown));
+        let titles: Vec<_> = findings.iter().map(|f| f.title.as_str()).collect();
+        assert_eq!(
+            titles,
+            [
+                "could not read a: disk on fire",
+                "the analyzer panicked",
+                "it came to no verdict"
+            ]
+        );
+    }
+}

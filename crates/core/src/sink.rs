@@ -1,0 +1,442 @@
+//! Where an action puts what it gathers, and where every item gets its one state; keeping the bytes is the store's work.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::Cursor;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    ActionProgress, ArtifactPath, ArtifactWriter, Content, Encoding, End, ItemRecord, Limit, NodeName, ReadSeek, State,
+    Store, StoreError, Stored,
+};
+
+/// The part of the archive in which an artifact stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// `nodes/<node>/<action>/`: what is true of this node.
+    Node,
+    /// `cluster-resources/`: what is true of the cluster, where viewers of support bundles look for it.
+    Cluster,
+    /// The top folder.
+    Top,
+}
+
+impl Place {
+    /// The path in the archive of an artifact called `name`.
+    pub fn path(self, node: &str, action: &str, name: &str) -> ArtifactPath {
+        match self {
+            Self::Node => ArtifactPath::from_names(["nodes", node, action, name]),
+            Self::Cluster => ArtifactPath::from_names(["cluster-resources", name]),
+            Self::Top => ArtifactPath::from_names([name]),
+        }
+    }
+}
+
+/// What an artifact is, said before its first byte.
+#[derive(Debug, Clone)]
+pub struct ArtifactSpec {
+    pub(crate) name: String,
+    pub(crate) place: Place,
+    pub(crate) source: Option<String>,
+    pub(crate) modified: Option<Timestamp>,
+    /// What the bytes are.
+    pub content: Content,
+    /// How the bytes are wrapped.
+    pub encoding: Encoding,
+    /// The most that is kept of it. Set by the sink, unless the action asks for less.
+    pub limit: Limit,
+    /// Bytes at the start of the (unwrapped) source that are shown to the redactor only: what is kept begins with the
+    /// first line that starts after them. Where a reader starts in the middle of a file, they keep a secret that began
+    /// before that point from passing as something else.
+    pub context: u64,
+    /// Bytes of the source that were left out before its first byte here: the artifact ends `truncated`.
+    pub omitted: u64,
+}
+
+impl ArtifactSpec {
+    /// An artifact at `name` below the action's folder. Parts of the name that cannot stand in a path are replaced.
+    pub fn new(name: impl Into<String>, content: Content) -> Self {
+        Self {
+            name: name.into(),
+            place: Place::Node,
+            source: None,
+            modified: None,
+            content,
+            encoding: Encoding::Identity,
+            limit: Limit {
+                bytes: u64::MAX,
+                by_user: false,
+            },
+            context: 0,
+            omitted: 0,
+        }
+    }
+
+    /// Puts it into another part of the archive.
+    #[must_use]
+    pub fn place(mut self, place: Place) -> Self {
+        self.place = place;
+        self
+    }
+
+    /// Says where on the node or in the cluster it comes from.
+    #[must_use]
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Says when the source was last written.
+    #[must_use]
+    pub fn modified(mut self, modified: Option<Timestamp>) -> Self {
+        self.modified = modified;
+        self
+    }
+
+    /// Says how the bytes are wrapped.
+    #[must_use]
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
+    /// Says that the source is read from its middle: `omitted` bytes are left out, and then come `context` bytes for
+    /// the redactor's eyes only.
+    #[must_use]
+    pub fn tail(mut self, omitted: u64, context: u64) -> Self {
+        self.omitted = omitted;
+        self.context = context;
+        self
+    }
+
+    /// Keeps at most so many bytes of it, if that is less than what is allowed anyway.
+    #[must_use]
+    pub fn at_most(mut self, bytes: u64) -> Self {
+        self.limit.bytes = bytes;
+        self
+    }
+}
+
+/// Every item of a run, from its planning to its one state.
+#[derive(Debug, Default)]
+pub(crate) struct Items {
+    rows: Mutex<Rows>,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    by_path: BTreeMap<ArtifactPath, Row>,
+    /// Lower-cased paths: two names that differ by case only are one on some file systems.
+    taken: HashSet<String>,
+}
+
+#[derive(Debug)]
+enum Row {
+    Planned(&'static str),
+    Open(&'static str),
+    Done(Box<ItemRecord>),
+}
+
+impl Items {
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn plan(&self, action: &'static str, path: ArtifactPath) {
+        let mut rows = self.rows();
+        if rows.taken.insert(path.as_str().to_lowercase()) {
+            rows.by_path.insert(path, Row::Planned(action));
+        }
+    }
+
+    /// Takes the path for an artifact that is now being written, or the next free one like it.
+    fn open(&self, action: &'static str, wanted: ArtifactPath) -> ArtifactPath {
+        let mut rows = self.rows();
+        if matches!(rows.by_path.get(&wanted), Some(Row::Planned(by)) if *by == action) {
+            rows.by_path.insert(wanted.clone(), Row::Open(action));
+            return wanted;
+        }
+        let mut path = wanted.clone();
+        let mut n = 1;
+        while !rows.taken.insert(path.as_str().to_lowercase()) {
+            n += 1;
+            path = wanted.numbered(n);
+        }
+        rows.by_path.insert(path.clone(), Row::Open(action));
+        path
+    }
+
+    /// Gives an item its state, unless it has one: an item that was given up stays so.
+    fn done(&self, record: ItemRecord) {
+        let mut rows = self.rows();
+        if !matches!(rows.by_path.get(&record.path), Some(Row::Done(_))) {
+            rows.by_path.insert(record.path.clone(), Row::Done(Box::new(record)));
+        }
+    }
+
+    /// Gives every item of the action that has no state yet this one.
+    pub(crate) fn close(&self, action: &'static str, state: State, reason: &str) {
+        let mut rows = self.rows();
+        for (path, row) in &mut rows.by_path {
+            if matches!(row, Row::Planned(by) | Row::Open(by) if *by == action) {
+                *row = Row::Done(Box::new(bare_record(
+                    action,
+                    path.clone(),
+                    state,
+                    Some(reason.to_owned()),
+                )));
+            }
+        }
+    }
+
+    pub(crate) fn records(&self) -> Vec<ItemRecord> {
+        let rows = self.rows();
+        rows.by_path
+            .values()
+            .filter_map(|row| {
+                if let Row::Done(record) = row {
+                    Some(record.as_ref().clone())
+                } else {
+                    None
+                }
+            })
+            .collect()
+    }
+}
+
+fn bare_record(action: &str, path: ArtifactPath, state: State, reason: Option<String>) -> ItemRecord {
+    ItemRecord {
+        action: action.to_owned(),
+        path,
+        state,
+        reason,
+        source: None,
+        modified: None,
+        raw_bytes: 0,
+        stored_bytes: 0,
+        compressed_bytes: 0,
+        sha256: None,
+        redactions: BTreeMap::new(),
+        limit_by_user: false,
+    }
+}
+
+/// What all sinks of a run share.
+pub(crate) struct RunSink {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) items: Arc<Items>,
+    pub(crate) node: NodeName,
+    /// Bounds how many sources are read, redacted and compressed at once by [`Sink::copy`].
+    pub(crate) copies: Arc<Semaphore>,
+}
+
+/// Where one action puts its artifacts.
+#[derive(Clone)]
+pub struct Sink {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    action: &'static str,
+    limit: Limit,
+    run: Arc<RunSink>,
+    progress: Arc<ActionProgress>,
+    tasks: TaskTracker,
+    stopped: AtomicBool,
+    /// Why artifacts that are still open when the action is gone were left so.
+    cause: Mutex<Option<(State, String)>>,
+}
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sink")
+            .field("action", &self.shared.action)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sink {
+    pub(crate) fn new(action: &'static str, limit: Limit, run: Arc<RunSink>, progress: Arc<ActionProgress>) -> Self {
+        let shared = Shared {
+            action,
+            limit,
+            run,
+            progress,
+            tasks: TaskTracker::new(),
+            stopped: AtomicBool::new(false),
+            cause: Mutex::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Announces an artifact: it will have a state, whatever happens before it is opened or recorded.
+    pub fn plan(&self, name: &str) {
+        self.shared
+            .run
+            .items
+            .plan(self.shared.action, self.path(Place::Node, name));
+    }
+
+    /// Records how an item ended of which nothing is kept.
+    pub fn record(&self, name: &str, state: State, reason: impl AsRef<str>) {
+        self.record_at(Place::Node, name, state, reason);
+    }
+
+    /// [`Self::record`] for another part of the archive.
+    pub fn record_at(&self, place: Place, name: &str, state: State, reason: impl AsRef<str>) {
+        let items = &self.shared.run.items;
+        let path = items.open(self.shared.action, self.path(place, name));
+        let reason = self.shared.run.store.redact(reason.as_ref());
+        items.done(bare_record(self.shared.action, path, state, Some(reason)));
+    }
+
+    /// Opens an artifact whose bytes come piece by piece.
+    pub fn writer(&self, spec: ArtifactSpec) -> ArtifactWriter {
+        let (spec, path) = self.admit(spec);
+        ArtifactWriter::open(self.clone(), spec, path)
+    }
+
+    /// Keeps a whole source, read, redacted and compressed on a thread of its own; waits for a free one.
+    /// Returns how the item ended.
+    ///
+    /// # Cancel safety
+    /// When dropped, the source is read no further, and what was read is kept.
+    pub async fn copy(&self, spec: ArtifactSpec, mut source: impl ReadSeek + 'static) -> State {
+        let Ok(permit) = Arc::clone(&self.shared.run.copies).acquire_owned().await else {
+            return State::Cancelled;
+        };
+        let (spec, path) = self.admit(spec);
+        let sink = self.clone();
+        let task = self.shared.tasks.spawn_blocking(move || {
+            let _permit = permit;
+            let mut on_bytes = |bytes| {
+                sink.shared.progress.add_bytes(bytes);
+                if sink.is_stopped() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            };
+            let result = sink.shared.run.store.copy(&spec, &path, &mut source, &mut on_bytes);
+            sink.settle(&spec, path, result, None)
+        });
+        task.await.unwrap_or(State::Failed)
+    }
+
+    /// Keeps a document made in memory; meant for small ones.
+    pub async fn document(&self, spec: ArtifactSpec, bytes: impl Into<Vec<u8>>) -> State {
+        self.copy(spec, Cursor::new(bytes.into())).await
+    }
+
+    fn path(&self, place: Place, name: &str) -> ArtifactPath {
+        let name = self.shared.run.store.redact(name);
+        place.path(self.shared.run.node.as_str(), self.shared.action, &name)
+    }
+
+    fn admit(&self, mut spec: ArtifactSpec) -> (ArtifactSpec, ArtifactPath) {
+        if self.shared.limit.bytes < spec.limit.bytes {
+            spec.limit = self.shared.limit;
+        }
+        let path = self
+            .shared
+            .run
+            .items
+            .open(self.shared.action, self.path(spec.place, &spec.name));
+        (spec, path)
+    }
+
+    /// Gives an opened artifact its state. `said` is what the action says of it, when it says anything: without that
+    /// an artifact whose stream was dropped ends as the engine's reason for dropping it says.
+    pub(crate) fn settle(
+        &self,
+        spec: &ArtifactSpec,
+        path: ArtifactPath,
+        result: Result<Stored, StoreError>,
+        said: Option<(State, Option<String>)>,
+    ) -> State {
+        let mut record = bare_record(self.shared.action, path, State::Collected, None);
+        match result {
+            Err(error) => {
+                record.state = error.state();
+                record.reason = Some(crate::analyzer::with_causes(&error));
+                record.limit_by_user = matches!(error, StoreError::OverBudget { by_user: true, .. });
+            }
+            Ok(stored) => {
+                (record.state, record.reason) = match stored.end {
+                    End::Source if spec.omitted > 0 => (
+                        State::Truncated,
+                        Some(format!("the first {} bytes are left out", spec.omitted)),
+                    ),
+                    End::Source => said.unwrap_or((State::Collected, None)),
+                    End::Limit => {
+                        record.limit_by_user = spec.limit.by_user;
+                        (State::Truncated, Some(format!("cut at {} bytes", spec.limit.bytes)))
+                    }
+                    End::Budget { reason, by_user } => {
+                        record.limit_by_user = by_user;
+                        (State::OverBudget, Some(reason))
+                    }
+                    End::Stopped => {
+                        let (state, reason) = self.cause();
+                        (state, Some(reason))
+                    }
+                    End::Error(error) => (State::Failed, Some(format!("reading stopped: {error}"))),
+                };
+                record.raw_bytes = stored.raw_bytes;
+                record.stored_bytes = stored.stored_bytes;
+                record.compressed_bytes = stored.compressed_bytes;
+                record.sha256 = Some(stored.sha256);
+                record.redactions = stored.redactions;
+            }
+        }
+        record.reason = record.reason.map(|reason| self.shared.run.store.redact(&reason));
+        record.source = spec
+            .source
+            .as_deref()
+            .map(|source| self.shared.run.store.redact(source));
+        record.modified = spec.modified;
+        let state = record.state;
+        self.shared.run.items.done(record);
+        state
+    }
+
+    fn cause(&self) -> (State, String) {
+        let cause = self.shared.cause.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        cause.unwrap_or((State::Failed, "the action ended before this was complete".to_owned()))
+    }
+
+    /// Tells copies to stop and says why whatever is still open ends.
+    pub(crate) fn stop(&self, state: State, reason: &str) {
+        *self.shared.cause.lock().unwrap_or_else(PoisonError::into_inner) = Some((state, reason.to_owned()));
+        self.shared.stopped.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.shared.stopped.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.run.store
+    }
+
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.shared.tasks
+    }
+
+    pub(crate) fn progress(&self) -> &ActionProgress {
+        &self.shared.progress
+    }
+
+    /// The state and reason of an artifact that was dropped unfinished.
+    pub(crate) fn abandoned(&self) -> (State, Option<String>) {
+        let (state, reason) = self.cause();
+        (state, Some(reason))
+    }
+}
