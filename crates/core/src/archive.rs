@@ -1,6 +1,7 @@
 //! A finished archive as exporters see it: written out as often and in as many formats as they like.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +81,12 @@ pub trait Archive: Send + Sync {
     /// # Errors
     /// When `out` fails or the artifacts cannot be read; `InvalidInput` for a format that it cannot be written in.
     fn write_to(&self, format: Format, out: &mut dyn Write) -> io::Result<()>;
+
+    /// Writes its files plainly below `folder`, which exists and is empty. Blocks: call it off the async threads.
+    ///
+    /// # Errors
+    /// When a file cannot be written or an artifact cannot be read; `Unsupported` when it cannot be unpacked.
+    fn unpack_to(&self, folder: &Path) -> io::Result<()>;
 
     /// The small files that stand beside it.
     fn loose_files(&self) -> Vec<LooseFile>;
