@@ -1,1 +1,22 @@
-//! To be written.
+//! How the project talks to Kubernetes: finding an API server and an identity, bounded requests, lists that stream, container logs.
+//!
+//! It decides nothing about what is collected and writes no files; it knows no other crate of the project.
+
+mod access;
+mod call;
+mod catalogue;
+mod error;
+mod items;
+mod kubeconfig;
+mod lists;
+mod logs;
+mod sources;
+
+pub use access::{ApiServer, ClusterAccess, ConnectOptions, ReadNodeFile};
+pub use call::MAX_OBJECT_BYTES;
+pub use catalogue::{Catalogue, ResourceType};
+pub use error::{Call, Cause, ClusterError, Failure};
+pub use kube::Client;
+pub use lists::{ListScope, ObjectList};
+pub use logs::{LogOptions, PodContainer};
+pub use sources::Identity;
