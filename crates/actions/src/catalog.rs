@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use periscope_cluster::ClusterAccess;
 use periscope_core::{Action, Descriptor};
 use periscope_host::{CommandRunner, HostRoot};
 
@@ -13,6 +14,8 @@ pub struct Deps {
     pub root: HostRoot,
     /// The node's commands.
     pub commands: Arc<dyn CommandRunner>,
+    /// The way to the API server, or why there is none.
+    pub cluster: Result<ClusterAccess, String>,
     /// What the user asked for.
     pub settings: Settings,
 }
