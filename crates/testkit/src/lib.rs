@@ -1,1 +1,9 @@
-//! To be written.
+//! What the tests of several crates share: a node in a folder, and programs of a node that follow a script.
+//!
+//! Only ever a dev-dependency. Its functions panic, because a broken fixture is a broken test.
+
+mod host_fixture;
+mod scripted_commands;
+
+pub use host_fixture::HostFixture;
+pub use scripted_commands::{Script, ScriptedCommands};

@@ -1,0 +1,184 @@
+//! One child process from its start to its end: its output, its deadline, its death.
+//!
+//! It knows nothing of namespaces; [`HostCommands`](crate::HostCommands) decides what is started.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::pin::Pin;
+use std::process::{ExitStatus, Stdio};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::process::{Child, Command};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::{CommandEnd, RunningCommand, STDERR_TAIL_BYTES};
+
+/// How long a killed process may take to die. One that waits in the kernel (a dead disk or server) never does.
+const DEATH_WAIT: Duration = Duration::from_secs(2);
+
+/// Piece of standard error read at once.
+const STDERR_READ_BYTES: usize = 4096;
+
+/// Starts `command` in a process group of its own, which is killed at `timeout`, with its leader, or when the
+/// [`RunningCommand`] is dropped.
+pub(crate) fn start(mut command: Command, timeout: Duration) -> io::Result<RunningCommand> {
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    let mut child = command.spawn()?;
+    let over = CancellationToken::new();
+    let stdout = child.stdout.take().map(|pipe| Output::new(pipe, &over));
+    let stderr = child.stderr.take().map(|pipe| Output::new(pipe, &over));
+    let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
+        return Err(io::Error::other("no pipe to the child"));
+    };
+    let group = Group {
+        leader: child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)),
+    };
+    let dropped = CancellationToken::new();
+    let kill_when_dropped = dropped.clone().drop_guard();
+    // Tasks of their own: the deadline holds even while nobody reads or waits.
+    let fate = tokio::spawn(supervise(child, group, timeout, dropped, over));
+    let tail = tokio::spawn(tail(stderr));
+    Ok(RunningCommand::new(stdout, async move {
+        let mut end = fate.await.unwrap_or_default();
+        end.stderr_tail = tail.await.unwrap_or_default();
+        drop(kill_when_dropped);
+        end
+    }))
+}
+
+async fn supervise(
+    mut child: Child,
+    mut group: Group,
+    timeout: Duration,
+    dropped: CancellationToken,
+    over: CancellationToken,
+) -> CommandEnd {
+    let mut end = CommandEnd::default();
+    tokio::select! {
+        () = exit_of(&mut child, &group) => {}
+        () = tokio::time::sleep(timeout) => end.timed_out = true,
+        () = dropped.cancelled() => {}
+    }
+    // The leader is not reaped yet, so the group's number cannot have gone to somebody else.
+    group.kill();
+    match tokio::time::timeout(DEATH_WAIT, child.wait()).await {
+        Ok(Ok(status)) => (end.status, end.signal) = split(status),
+        Ok(Err(error)) => tracing::warn!(%error, "A child process cannot be waited for."),
+        Err(_) => {
+            tracing::warn!(pid = child.id(), "A child process does not die and is left behind.");
+            end.abandoned = true;
+        }
+    }
+    group.leader = None;
+    // From here on only processes that left the group could still write.
+    over.cancel();
+    end
+}
+
+/// Waits until the leader has ended, without reaping it where the kernel allows that (5.3 and later).
+async fn exit_of(child: &mut Child, group: &Group) {
+    let ended = match group.leader.and_then(process_handle) {
+        Some(handle) => handle.readable().await.map(drop),
+        None => child.wait().await.map(drop),
+    };
+    if let Err(error) = ended {
+        tracing::warn!(%error, "The end of a child process cannot be awaited.");
+    }
+}
+
+/// A handle that becomes readable when the process ends.
+#[expect(
+    deprecated,
+    reason = "unsound only for types that may change their descriptor, which `OwnedFd` cannot"
+)]
+fn process_handle(process: Pid) -> Option<AsyncFd<OwnedFd>> {
+    AsyncFd::new(pidfd_open(process, PidfdFlags::empty()).ok()?).ok()
+}
+
+fn split(status: ExitStatus) -> (Option<i32>, Option<i32>) {
+    (status.code(), status.signal())
+}
+
+/// A process group of ours, killed when dropped: the runtime may end before the child.
+struct Group {
+    leader: Option<Pid>,
+}
+
+impl Group {
+    fn kill(&self) {
+        let Some(leader) = self.leader else { return };
+        match kill_process_group(leader, Signal::KILL) {
+            // ESRCH: all of it has ended and the leader was reaped.
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(error) => tracing::warn!(%error, "A process group cannot be killed."),
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A pipe from a child that also ends when the child is gone.
+///
+/// A process that left the group (a daemon) may hold the pipe open for ever; nobody waits for it.
+struct Output<P> {
+    pipe: P,
+    over: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl<P> Output<P> {
+    fn new(pipe: P, over: &CancellationToken) -> Self {
+        Self {
+            pipe,
+            over: Box::pin(over.clone().cancelled_owned()),
+        }
+    }
+}
+
+impl<P: AsyncRead + AsFd + Unpin> AsyncRead for Output<P> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(read) = Pin::new(&mut self.pipe).poll_read(cx, buffer) {
+            return Poll::Ready(read);
+        }
+        match self.over.as_mut().poll(cx) {
+            Poll::Pending => Poll::Pending,
+            // The runtime may not have heard yet of bytes that are in the pipe, so the pipe itself is asked.
+            Poll::Ready(()) => match rustix::io::read(&self.pipe, buffer.initialize_unfilled()) {
+                Ok(count) => {
+                    buffer.advance(count);
+                    Poll::Ready(Ok(()))
+                }
+                Err(Errno::AGAIN) => Poll::Ready(Ok(())),
+                Err(errno) => Poll::Ready(Err(errno.into())),
+            },
+        }
+    }
+}
+
+/// Reads to the end and keeps the last [`STDERR_TAIL_BYTES`].
+async fn tail(mut stderr: impl AsyncRead + Unpin) -> String {
+    let mut kept = Vec::new();
+    let mut piece = [0; STDERR_READ_BYTES];
+    loop {
+        match stderr.read(&mut piece).await {
+            Ok(0) | Err(_) => break,
+            Ok(count) => kept.extend_from_slice(&piece[..count]),
+        }
+        let surplus = kept.len().saturating_sub(STDERR_TAIL_BYTES);
+        kept.drain(..surplus);
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}

@@ -1,0 +1,2 @@
+//! Programs of a node in other namespaces.
+fn main() {}
