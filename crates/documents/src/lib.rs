@@ -1,0 +1,15 @@
+//! What passes from actions to analyzers through the archive: the documents' shapes and the parser of `resolv.conf`.
+//! Nothing here gathers or judges.
+
+mod cluster_dns;
+mod connections;
+mod lines;
+mod lookups;
+pub mod names;
+mod resolv_conf;
+
+pub use cluster_dns::ClusterDns;
+pub use connections::{Certificate, ConnectAttempt, Connection, DnsPhase, HttpPhase, TlsPhase};
+pub use lines::{from_lines, to_lines};
+pub use lookups::{Lookup, Outcome, Protocol, RecordType};
+pub use resolv_conf::{MAX_NAME_SERVERS, NameServer, Problem, ResolvConf};

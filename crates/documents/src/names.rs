@@ -1,0 +1,26 @@
+//! Where the documents stand in a node's part of the archive, as `(action, artifact)`.
+
+/// The action that gathers name resolution.
+pub const DNS: &str = "dns";
+/// The node's own `/etc/resolv.conf`, below [`DNS`].
+pub const HOST_RESOLV_CONF: &str = "host-resolv.conf";
+/// The upstream servers of systemd-resolved (`/run/systemd/resolve/resolv.conf`), below [`DNS`]. Where the node's
+/// `/etc/resolv.conf` names the local stub, these are the servers that count.
+pub const RESOLVED_RESOLV_CONF: &str = "systemd-resolved-resolv.conf";
+/// The `/etc/resolv.conf` of the pod in which the program runs, below [`DNS`].
+pub const POD_RESOLV_CONF: &str = "pod-resolv.conf";
+/// The file that the kubelet hands down to pods (`resolvConf`), where it is another one, below [`DNS`].
+pub const KUBELET_RESOLV_CONF: &str = "kubelet-resolv.conf";
+/// What the kubelet tells pods about DNS, below [`DNS`]: [`ClusterDns`](crate::ClusterDns).
+pub const CLUSTER_DNS: &str = "cluster-dns.json";
+/// Array of [`Lookup`](crate::Lookup), below [`DNS`].
+pub const LOOKUPS: &str = "lookups.json";
+/// [`LOOKUPS`] as a table, below [`DNS`].
+pub const LOOKUPS_TABLE: &str = "lookups.txt";
+
+/// The action that tries connections.
+pub const NETWORK_OUTBOUND: &str = "network-outbound";
+/// Array of [`Connection`](crate::Connection), below [`NETWORK_OUTBOUND`].
+pub const CONNECTIONS: &str = "connections.json";
+/// [`CONNECTIONS`] as a table, below [`NETWORK_OUTBOUND`].
+pub const CONNECTIONS_TABLE: &str = "connections.txt";
