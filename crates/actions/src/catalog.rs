@@ -7,6 +7,7 @@ use periscope_core::{Action, Descriptor};
 use periscope_host::{CommandRunner, HostRoot};
 
 use crate::Settings;
+use crate::container_logs;
 
 /// What actions are built from. Each takes what it uses and no more.
 pub struct Deps {
@@ -29,4 +30,10 @@ pub struct Entry {
 }
 
 /// All actions, by id.
-pub const CATALOG: &[Entry] = &[];
+pub const CATALOG: &[Entry] = &[Entry {
+    descriptor: &container_logs::DESCRIPTOR,
+    build: |deps| {
+        let Deps { root, settings, cluster, .. } = deps;
+        Arc::new(container_logs::ContainerLogs::new(root.clone(), settings.namespaces.clone(), cluster.clone()))
+    },
+}];

@@ -2,6 +2,8 @@
 //! `periscope-core`.
 
 mod catalog;
+mod container_logs;
+mod host_files;
 mod settings;
 
 pub use catalog::{CATALOG, Deps, Entry};

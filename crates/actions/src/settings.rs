@@ -19,6 +19,16 @@ impl Namespaces {
     }
 }
 
+impl std::fmt::Display for Namespaces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("any namespace"),
+            Self::Only(names) if names.len() == 1 => write!(f, "namespace {}", names.concat()),
+            Self::Only(names) => write!(f, "namespaces {}", names.join(", ")),
+        }
+    }
+}
+
 /// What the user asked of the actions.
 #[derive(Debug, Clone)]
 pub struct Settings {

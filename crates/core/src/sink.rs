@@ -98,6 +98,11 @@ impl ArtifactSpec {
         self
     }
 
+    /// When the source was last written, where that is known.
+    pub fn modified_at(&self) -> Option<Timestamp> {
+        self.modified
+    }
+
     /// Says how the bytes are wrapped.
     #[must_use]
     pub fn encoding(mut self, encoding: Encoding) -> Self {
@@ -335,6 +340,11 @@ impl Sink {
         self.copy(spec, Cursor::new(bytes.into())).await
     }
 
+    /// The most that is kept of one artifact, unless its spec asks for less.
+    pub fn limit(&self) -> Limit {
+        self.shared.limit
+    }
+
     fn path(&self, place: Place, name: &str) -> ArtifactPath {
         let name = self.shared.run.store.redact(name);
         place.path(self.shared.run.node.as_str(), self.shared.action, &name)
@@ -370,10 +380,13 @@ impl Sink {
             }
             Ok(stored) => {
                 (record.state, record.reason) = match stored.end {
-                    End::Source if spec.omitted > 0 => (
-                        State::Truncated,
-                        Some(format!("the first {} bytes are left out", spec.omitted)),
-                    ),
+                    End::Source if spec.omitted > 0 => {
+                        record.limit_by_user = spec.limit.by_user;
+                        (
+                            State::Truncated,
+                            Some(format!("the first {} bytes are left out", spec.omitted)),
+                        )
+                    }
                     End::Source => said.unwrap_or((State::Collected, None)),
                     End::Limit => {
                         record.limit_by_user = spec.limit.by_user;

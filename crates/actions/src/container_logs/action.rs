@@ -1,0 +1,246 @@
+//! The action: copies what the listings found, newest first, and looks again where a rotation came in between.
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use periscope_cluster::ClusterAccess;
+use periscope_core::{
+    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, Rbac, Sensitivity, Sink, State,
+};
+use periscope_host::{HostError, HostRoot};
+
+use super::file::{Keeper, Listing, LogFile};
+use super::{api, docker_files, pod_files};
+use crate::Namespaces;
+use crate::host_files::{NodeFile, modified, off_thread, reason_of, record, state_of};
+
+/// Files on their way at once. The sink compresses fewer; the others are open and wait for their turn.
+const IN_FLIGHT: usize = 8;
+
+/// What is known about the action beforehand.
+pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
+    id: "container-logs",
+    summary: "Logs of all containers of the chosen namespaces, with earlier instances and rotated files",
+    timeout: Duration::from_secs(15 * 60),
+    // A kubelet rotates at 10 MiB unless told otherwise, dockerd never does.
+    limit: 256 * 1024 * 1024,
+    rbac: &[
+        Rbac { group: "", resources: &["pods"], verbs: &["list"] },
+        Rbac { group: "", resources: &["pods/log"], verbs: &["get"] },
+    ],
+    sensitivity: Sensitivity::Workload,
+    items: &[
+        ItemDescriptor {
+            path: "pods/<namespace>_<pod>_<uid>/<container>/<file>",
+            summary: "each file below /var/log/pods, inflated",
+        },
+        ItemDescriptor {
+            path: "docker/<namespace>_<pod>_<uid>/<container>/<file>",
+            summary: "each log below /var/lib/docker/containers that is not among the former",
+        },
+        ItemDescriptor {
+            path: "api/<namespace>_<pod>_<uid>/<container>/<instance>.log",
+            summary: "the API's logs of the current and the previous instance, where the node's files cannot be reached",
+        },
+    ],
+};
+
+/// Gathers container logs.
+pub(crate) struct ContainerLogs {
+    root: HostRoot,
+    namespaces: Namespaces,
+    cluster: Result<ClusterAccess, String>,
+}
+
+impl ContainerLogs {
+    /// The logs of containers in `namespaces`, from the files below `root`, or else from `cluster`.
+    pub(crate) fn new(root: HostRoot, namespaces: Namespaces, cluster: Result<ClusterAccess, String>) -> Self {
+        Self { root, namespaces, cluster }
+    }
+
+    /// All log files of the chosen namespaces; an error when not even the kubelet's folder can be listed.
+    async fn list(&self) -> Result<Listing, HostError> {
+        let (root, namespaces) = (self.root.clone(), self.namespaces.clone());
+        let listed = off_thread(move || {
+            let mut listing = Listing::default();
+            let pods = pod_files::list(&root, &namespaces, &mut listing);
+            match (pods, docker_files::list(&root, &namespaces, &mut listing)) {
+                (Ok(()), Ok(()) | Err(HostError::NotFound { .. })) => Ok(listing),
+                (Ok(()), Err(error)) => {
+                    listing.miss("docker".to_owned(), &error);
+                    Ok(listing)
+                }
+                (Err(error), Ok(())) if !listing.files.is_empty() => {
+                    listing.miss("pods".to_owned(), &error);
+                    Ok(listing)
+                }
+                (Err(error), _) => Err(error),
+            }
+        });
+        listed.await.unwrap_or_else(|source| {
+            Err(HostError::Io { path: pod_files::POD_LOGS.to_owned(), source })
+        })
+    }
+
+    /// Copies the files of a listing, and those that a rotation hid from it.
+    async fn copy(&self, cx: &ActionContext, listing: Listing) {
+        let mut taken = Taken::default();
+        let gone = self.copy_listed(cx, listing, &mut taken).await;
+        if !gone.is_empty() || taken.replaced {
+            match self.list().await {
+                Ok(mut again) => {
+                    again.files.retain(|file| !taken.has(file));
+                    self.copy_listed(cx, again, &mut taken).await;
+                }
+                Err(error) => tracing::warn!(error = reason_of(&error), "The log folders cannot be listed again."),
+            }
+        }
+        for name in gone.into_iter().filter(|name| !taken.names.contains(name)) {
+            cx.sink.record(&name, State::NotPresent, "it was removed while the logs were read");
+        }
+    }
+
+    /// Copies files, and returns the names of those that were no longer there.
+    async fn copy_listed(&self, cx: &ActionContext, mut listing: Listing, taken: &mut Taken) -> Vec<String> {
+        let sink = &cx.sink;
+        for (name, state, reason) in listing.gaps {
+            if taken.names.insert(name.clone()) {
+                sink.record(&name, state, reason);
+            }
+        }
+        if let Some(since) = cx.since {
+            let since = SystemTime::from(since);
+            listing.files.retain(|file| {
+                let is_old = file.modified < since;
+                if is_old {
+                    taken.names.insert(file.name.clone());
+                    sink.record(&file.name, State::NotApplicable, too_old(file.modified));
+                }
+                !is_old
+            });
+        }
+        listing.files.sort_by_key(|file| std::cmp::Reverse(file.modified));
+        for file in &listing.files {
+            sink.plan(&file.name);
+        }
+        let mut copies = futures::stream::iter(listing.files)
+            .map(|file| async move {
+                let copied = copy_file(&self.root, sink, &file).await;
+                (file, copied)
+            })
+            .buffer_unordered(IN_FLIGHT);
+        let mut gone = Vec::new();
+        while let Some((file, copied)) = copies.next().await {
+            match copied {
+                Copied::As(identity) => {
+                    taken.replaced |= identity != file.identity;
+                    taken.identities.insert(identity);
+                    taken.names.insert(file.name);
+                }
+                Copied::Not => {
+                    taken.names.insert(file.name);
+                }
+                Copied::Gone => gone.push(file.name),
+            }
+        }
+        gone
+    }
+}
+
+#[async_trait]
+impl Action for ContainerLogs {
+    async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
+        match self.list().await {
+            Ok(listing) if listing.files.is_empty() && listing.gaps.is_empty() => {
+                let reason = format!("no container of {} has logs on this node", self.namespaces);
+                cx.sink.record("pods", State::NotPresent, reason);
+                Ok(())
+            }
+            Ok(listing) => {
+                self.copy(cx, listing).await;
+                Ok(())
+            }
+            Err(error) => {
+                cx.sink.record("pods", state_of(&error), reason_of(&error));
+                match &self.cluster {
+                    Ok(cluster) => api::copy(cluster, cx, &self.namespaces).await,
+                    Err(reason) => cx.sink.record("api", State::NotApplicable, reason),
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What has become an artifact so far.
+#[derive(Default)]
+struct Taken {
+    identities: HashSet<(u64, u64)>,
+    names: HashSet<String>,
+    /// Some file was another one when it was opened than when it was listed.
+    replaced: bool,
+}
+
+impl Taken {
+    fn has(&self, file: &LogFile) -> bool {
+        // A name of the kubelet's stands for the same content once it is rotated, compressed or not; what is in a new
+        // unrotated file was written after that name was read.
+        self.identities.contains(&file.identity)
+            || (file.keeper == Keeper::Kubelet && self.names.contains(&file.name))
+    }
+}
+
+/// What became of one file.
+enum Copied {
+    /// The file with this identity was read.
+    As((u64, u64)),
+    /// It has its state, but nothing was read.
+    Not,
+    /// It is no longer there, and has no state yet.
+    Gone,
+}
+
+async fn copy_file(root: &HostRoot, sink: &Sink, file: &LogFile) -> Copied {
+    let (root, path, keeper) = (root.clone(), file.path.clone(), file.keeper);
+    let opened = off_thread(move || {
+        let open = NodeFile::open(&root, &path)?;
+        let content = content_of(keeper, &open);
+        Ok((open, content))
+    });
+    match opened.await {
+        Ok(Ok((open, content))) => {
+            let identity = open.file().identity();
+            open.copy_to(sink, &file.name, content).await;
+            Copied::As(identity)
+        }
+        Ok(Err(HostError::NotFound { .. })) => Copied::Gone,
+        Ok(Err(error)) => {
+            record(sink, &file.name, &error);
+            Copied::Not
+        }
+        Err(error) => {
+            sink.record(&file.name, State::Failed, error.to_string());
+            Copied::Not
+        }
+    }
+}
+
+/// What is in a log file. With docker, the kubelet's files are links to docker's; a compressed one is of its keeper.
+fn content_of(keeper: Keeper, file: &NodeFile) -> Content {
+    let mut first = [0];
+    let is_json = !file.is_gzip() && matches!(file.file().read_at(&mut first, 0), Ok(1)) && first == *b"{";
+    if is_json || keeper == Keeper::Docker {
+        Content::DockerLog
+    } else {
+        Content::CriLog
+    }
+}
+
+fn too_old(time: SystemTime) -> String {
+    match modified(time) {
+        Some(time) => format!("last written at {time}, before the time asked for"),
+        None => "last written before the time asked for".to_owned(),
+    }
+}

@@ -1,0 +1,140 @@
+//! The one way in which a file of the node becomes an artifact: opened inside the host root, its wrapping noticed, held
+//! to its limit. It chooses no files; actions do.
+
+use std::io::{self, Seek, SeekFrom};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use periscope_core::{ArtifactSpec, Content, Encoding, Sink, State};
+use periscope_host::{Absence, Confinement, HostError, HostFile, HostPath, HostRoot};
+
+/// What lies before the first byte that is kept and is shown to the redactor only: as far as it ever looks back.
+const CONTEXT_BYTES: u64 = 64 * 1024;
+
+/// The first bytes of every gzip member (RFC 1952, section 2.3.1).
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// Whether a file's name and first bytes both say gzip. A log that is merely called `.gz` is text.
+pub(crate) fn is_gzip(path: &HostPath, file: &HostFile) -> io::Result<bool> {
+    if !path.as_str().ends_with(".gz") {
+        return Ok(false);
+    }
+    let mut magic = [0; GZIP_MAGIC.len()];
+    Ok(file.read_at(&mut magic, 0)? == magic.len() && magic == GZIP_MAGIC)
+}
+
+/// How an item ends whose file was not had.
+pub(crate) fn state_of(error: &HostError) -> State {
+    match error.absence() {
+        Absence::NotPresent => State::NotPresent,
+        Absence::Denied => State::Denied,
+        Absence::NotApplicable => State::NotApplicable,
+        Absence::Failed => State::Failed,
+    }
+}
+
+/// An error and its causes on one line.
+pub(crate) fn reason_of(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+/// When a file was last written, if that is a time at all.
+pub(crate) fn modified(time: SystemTime) -> Option<Timestamp> {
+    Timestamp::try_from(time).ok()
+}
+
+/// Runs file work, which blocks, off the async threads.
+///
+/// # Cancel safety
+/// When dropped, the work goes on to its end and its result is lost; so it must only read.
+pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
+}
+
+/// A file of the node on its way to becoming an artifact.
+pub(crate) struct NodeFile {
+    path: HostPath,
+    file: HostFile,
+    gzip: bool,
+    /// Offset of the first byte that is wanted.
+    wanted_from: u64,
+}
+
+impl NodeFile {
+    /// Opens a regular file. Blocks.
+    pub(crate) fn open(root: &HostRoot, path: &HostPath) -> Result<Self, HostError> {
+        Self::new(path, root.open(path)?)
+    }
+
+    /// Opens a regular file whose path comes from a configuration. Blocks.
+    pub(crate) fn open_confined(root: &HostRoot, path: &HostPath, within: &Confinement) -> Result<Self, HostError> {
+        Self::new(path, root.open_confined(path, within)?)
+    }
+
+    fn new(path: &HostPath, file: HostFile) -> Result<Self, HostError> {
+        let gzip = is_gzip(path, &file).map_err(|source| HostError::Io { path: path.to_string(), source })?;
+        Ok(Self { path: path.clone(), file, gzip, wanted_from: 0 })
+    }
+
+    /// The open file.
+    pub(crate) fn file(&self) -> &HostFile {
+        &self.file
+    }
+
+    /// Whether it is compressed.
+    pub(crate) fn is_gzip(&self) -> bool {
+        self.gzip
+    }
+
+    /// Leaves out what comes before this offset, which nobody asked for.
+    pub(crate) fn start_at(&mut self, offset: u64) {
+        self.wanted_from = offset;
+    }
+
+    /// Keeps the file as `name`. Of one that is larger than the limit, the newest part is kept; of a compressed one,
+    /// which can only be read from its start, the oldest.
+    pub(crate) async fn copy_to(mut self, sink: &Sink, name: &str, content: Content) -> State {
+        let metadata = self.file.metadata();
+        let spec = ArtifactSpec::new(name, content)
+            .source(self.path.as_str())
+            .modified(modified(metadata.modified));
+        if self.gzip {
+            return sink.copy(spec.encoding(Encoding::Gzip), self.file).await;
+        }
+        let newest_from = metadata.len.saturating_sub(sink.limit().bytes);
+        let from = newest_from.max(self.wanted_from);
+        let context = from.min(CONTEXT_BYTES);
+        if let Err(error) = self.file.seek(SeekFrom::Start(from - context)) {
+            sink.record(name, State::Failed, format!("{} cannot be read: {error}", self.path));
+            return State::Failed;
+        }
+        let omitted = newest_from.saturating_sub(self.wanted_from);
+        sink.copy(spec.tail(omitted, context), self.file).await
+    }
+}
+
+/// Copies the file at `path` into the artifact `name`, or records why that cannot be.
+pub(crate) async fn collect(root: &HostRoot, sink: &Sink, path: &HostPath, name: &str, content: Content) -> State {
+    let opened = {
+        let (root, path) = (root.clone(), path.clone());
+        off_thread(move || NodeFile::open(&root, &path)).await
+    };
+    match opened {
+        Ok(Ok(file)) => file.copy_to(sink, name, content).await,
+        Ok(Err(error)) => record(sink, name, &error),
+        Err(error) => {
+            sink.record(name, State::Failed, error.to_string());
+            State::Failed
+        }
+    }
+}
+
+/// Records that a file was not had, and why.
+pub(crate) fn record(sink: &Sink, name: &str, error: &HostError) -> State {
+    let state = state_of(error);
+    sink.record(name, state, reason_of(error));
+    state
+}
