@@ -1,1 +1,13 @@
-//! To be written.
+//! What end-to-end tests share: where the running services are, and how to ask them what happened.
+//! It starts nothing itself: `cargo xtask test` and `cargo xtask services up` do.
+
+mod azurite;
+mod cluster;
+mod sas;
+mod services;
+mod wait;
+
+pub use azurite::Azurite;
+pub use cluster::Cluster;
+pub use services::{ENDPOINTS, Services};
+pub use wait::eventually;

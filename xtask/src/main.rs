@@ -1,2 +1,47 @@
-//! To be written.
-fn main() {}
+//! The chores of this repository: `cargo xtask COMMAND`, one file per command.
+//! Nothing here is part of the product.
+
+mod command;
+mod node;
+mod services;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "The chores of this repository", disable_help_subcommand = true)]
+struct Args {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Run every test, with the real services that they need
+    Test(test::Args),
+    /// Start, stop or show the real services of the tests
+    Services(services::Args),
+    /// What runs inside the namespaces of the test node
+    #[command(hide = true)]
+    Node(node::Args),
+}
+
+impl Args {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { chore } = self;
+        match chore {
+            Chore::Test(args) => args.run(),
+            Chore::Services(args) => args.run(),
+            Chore::Node(args) => args.run(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    Args::parse().run().unwrap_or_else(|error| {
+        command::complain(&error);
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,132 @@
+//! The test node: one machine in a box, with a Kubernetes control plane, a kubelet laid out as AKS lays it out, and a
+//! blob service. This is its description; the files beside it run inside its namespaces.
+
+mod azurite;
+mod control_plane;
+mod init;
+mod journal;
+mod kubelet;
+mod layout;
+mod network;
+mod pki;
+mod supervisor;
+mod units;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use serde::{Deserialize, Serialize};
+
+use crate::services::keeper::Parts;
+use crate::services::place;
+
+/// The storage account of the blob service.
+pub(crate) const ACCOUNT: &str = "periscopetests";
+/// The node's state folder as the node sees it, whatever the node's own `/var` and `/etc` hide.
+const STATE: &str = "/run/periscope-services";
+const MACHINE_ID: &str = "5f1d2c3b4a59687786958473625140ff";
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Process 1 of the node
+    Init { description: PathBuf },
+    /// What starts and watches the node's services
+    Supervise { description: PathBuf },
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let Self { role } = self;
+        match role {
+            Role::Init { description } => init::run(&description),
+            Role::Supervise { description } => supervisor::run(&Node::read(&description)?),
+        }
+    }
+}
+
+/// What tells one test node from another.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Node {
+    index: u8,
+    /// The state folder as the machine sees it.
+    pub(crate) state: PathBuf,
+    /// The folder of the Kubernetes binaries.
+    pub(crate) kube: PathBuf,
+    azurite: PathBuf,
+    image: PathBuf,
+    /// `tests/services/node`.
+    files: PathBuf,
+    /// The key of [`ACCOUNT`] in base64.
+    pub(crate) account_key: String,
+}
+
+impl Node {
+    pub(crate) fn new(index: u8, state: PathBuf, parts: &Parts, account_key: String) -> Self {
+        let Parts { kube, azurite, image } = parts;
+        Self {
+            index,
+            state,
+            kube: kube.clone(),
+            azurite: azurite.clone(),
+            image: image.clone(),
+            files: place::workspace().join("tests/services/node"),
+            account_key,
+        }
+    }
+
+    fn read(description: &Path) -> Result<Self> {
+        let text = fs::read(description).context("cannot read the description of the node")?;
+        serde_json::from_slice(&text).context("cannot read the description of the node")
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("aks-nodepool1-12345678-vmss{:06}", self.index)
+    }
+
+    pub(crate) fn ip(&self) -> String {
+        format!("10.254.{}.2", self.index)
+    }
+
+    /// The machine's address on the cable to the node, and the node's default gateway.
+    pub(crate) fn machine_ip(&self) -> String {
+        format!("10.254.{}.1", self.index)
+    }
+
+    /// The machine's end of the cable to the node.
+    pub(crate) fn link(&self) -> String {
+        Self::link_name(self.index)
+    }
+
+    pub(crate) fn link_name(index: u8) -> String {
+        format!("periscope{index}")
+    }
+
+    /// The folder of the node's pods in every hierarchy of control groups, of version 1 and 2.
+    pub(crate) fn control_groups(&self) -> Vec<PathBuf> {
+        let root = Path::new("/sys/fs/cgroup");
+        let hierarchies = if root.join("cgroup.controllers").exists() {
+            vec![root.to_owned()]
+        } else {
+            fs::read_dir(root)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| path.is_dir())
+                .collect()
+        };
+        hierarchies
+            .into_iter()
+            .map(|hierarchy| hierarchy.join(self.link()))
+            .collect()
+    }
+}
