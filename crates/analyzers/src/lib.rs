@@ -1,1 +1,19 @@
-//! To be written.
+//! What can be said about a node from its artifacts alone: the analyzers, their table, and the two summaries that readers
+//! of the original's results expect. Nothing here reads the node, the cluster or the clock.
+
+mod analysis;
+mod artifact;
+mod catalog;
+mod custom_dns;
+mod dns_servers;
+#[cfg(test)]
+mod fixture;
+mod outbound;
+mod segments;
+mod summaries;
+
+pub use analysis::{ANALYSIS_FILE, analysis_json, read_analysis};
+pub use catalog::CATALOG;
+pub use custom_dns::CustomDns;
+pub use outbound::Outbound;
+pub use summaries::{network_config, network_outbound};

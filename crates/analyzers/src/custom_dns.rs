@@ -1,0 +1,329 @@
+//! Whether name servers other than those that AKS provides are in use, on the node and in pods; whether they answer is
+//! in the look-ups.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Evidence, Finding, Inputs, Verdict};
+use periscope_documents::{NameServer, ResolvConf};
+
+use crate::artifact::Text;
+use crate::dns_servers::{self, NameServers, asked};
+
+/// The virtual address of Azure's own DNS (learn.microsoft.com, "What is IP address 168.63.129.16?").
+const AZURE_DNS: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
+/// Where AKS `LocalDNS` listens on a node, for the node and for pods (`AgentBaker`, `localdns.sh`).
+const LOCAL_DNS: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 10, 10)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 10, 11)),
+];
+
+static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
+    id: "custom-dns",
+    summary: "Whether the node or its pods ask DNS servers other than those that AKS provides",
+};
+
+/// Finds custom DNS servers.
+pub struct CustomDns;
+
+impl Analyzer for CustomDns {
+    fn descriptor(&self) -> &'static AnalyzerDescriptor {
+        &DESCRIPTOR
+    }
+
+    fn analyze(&self, inputs: &dyn Inputs) -> Result<Vec<Finding>, AnalyzeError> {
+        let node = dns_servers::of_node(inputs)?;
+        let pod = dns_servers::of_pod(inputs)?;
+        let mut findings = vec![judge_node(&node)];
+        findings.extend(judge_pod(inputs, &node, &pod)?);
+        for servers in [&node, &pod] {
+            if let NameServers::Known(text, conf) = servers
+                && !conf.problems.is_empty()
+            {
+                findings.push(misread_lines(text, conf));
+            }
+        }
+        Ok(findings)
+    }
+}
+
+fn finding(verdict: Verdict, title: String, evidence: Vec<Evidence>, remedy: &str) -> Finding {
+    Finding {
+        analyzer: DESCRIPTOR.id.to_owned(),
+        verdict,
+        title,
+        evidence,
+        remedy: remedy.to_owned(),
+    }
+}
+
+fn unknown(why: &str) -> Finding {
+    finding(
+        Verdict::Unknown,
+        why.to_owned(),
+        Vec::new(),
+        "Collect again with the action `dns`, as root.",
+    )
+}
+
+fn judge_node(servers: &NameServers) -> Finding {
+    let (text, conf) = match servers {
+        NameServers::Known(text, conf) => (text, conf),
+        NameServers::Incomplete(why) => return unknown(why),
+        NameServers::NoSuchThing => {
+            let title = "The node has no /etc/resolv.conf: it can resolve no names.".to_owned();
+            return finding(
+                Verdict::Fail,
+                title,
+                Vec::new(),
+                "Restore the link to systemd-resolved's file.",
+            );
+        }
+    };
+    if conf.name_servers.is_empty() {
+        let title = format!("{} names no name server: the node can resolve no names.", text.path);
+        let evidence = vec![text.as_evidence("")];
+        return finding(
+            Verdict::Fail,
+            title,
+            evidence,
+            "Set the DNS servers of the virtual network.",
+        );
+    }
+    let custom: Vec<_> = asked(conf).iter().filter(|server| !is_provided(server)).collect();
+    if custom.is_empty() {
+        let title = format!(
+            "The node asks the DNS servers that Azure provides ({}).",
+            list(asked(conf))
+        );
+        return finding(Verdict::Pass, title, lines(text, asked(conf)), "");
+    }
+    finding(
+        Verdict::Warn,
+        format!(
+            "The node asks the custom DNS servers {}, and not Azure's {AZURE_DNS}.",
+            list(custom.iter().copied())
+        ),
+        lines(text, custom),
+        "Check in the look-ups of `dns` that each of them resolves the API server's name and public names, and that \
+         they forward to 168.63.129.16 what they do not know themselves.",
+    )
+}
+
+/// `None` when the program did not run in a pod: then no pod's file is there to be judged.
+fn judge_pod(inputs: &dyn Inputs, node: &NameServers, pod: &NameServers) -> Result<Option<Finding>, AnalyzeError> {
+    let (text, conf) = match pod {
+        NameServers::Known(text, conf) => (text, conf),
+        NameServers::NoSuchThing => return Ok(None),
+        NameServers::Incomplete(why) => return Ok(Some(unknown(why))),
+    };
+    if matches!(node, NameServers::Known(_, node) if addresses(node) == addresses(conf)) {
+        let title = format!(
+            "This pod is given the node's DNS servers, so {} tells nothing about other pods.",
+            text.path
+        );
+        return Ok(Some(finding(
+            Verdict::Unknown,
+            title,
+            lines(text, asked(conf)),
+            "Run it with the DNS policy `ClusterFirst` to see what pods are given.",
+        )));
+    }
+    let Some((settings, cluster)) = dns_servers::of_cluster(inputs)? else {
+        return Ok(Some(unknown(
+            "The kubelet's clusterDNS is not known: the pods' DNS servers cannot be compared.",
+        )));
+    };
+    let custom: Vec<_> = asked(conf)
+        .iter()
+        .filter(|server| !cluster.servers.contains(&server.address) && !LOCAL_DNS.contains(&server.address))
+        .collect();
+    if custom.is_empty() && !conf.name_servers.is_empty() {
+        let title = format!("Pods ask the cluster's DNS server ({}).", list(asked(conf)));
+        return Ok(Some(finding(Verdict::Pass, title, lines(text, asked(conf)), "")));
+    }
+    let wanted: Vec<_> = cluster.servers.iter().map(ToString::to_string).collect();
+    let mut evidence = lines(text, custom.iter().copied());
+    evidence.push(settings.as_evidence(wanted.join(", ")));
+    let title = if conf.name_servers.is_empty() {
+        format!("{} names no name server.", text.path)
+    } else {
+        format!(
+            "This pod asks the custom DNS servers {}, and not the cluster's.",
+            list(custom)
+        )
+    };
+    Ok(Some(finding(
+        Verdict::Warn,
+        title,
+        evidence,
+        "Check `dnsPolicy` and `dnsConfig` of the pod, and `clusterDNS` of the kubelet.",
+    )))
+}
+
+fn misread_lines(text: &Text, conf: &ResolvConf) -> Finding {
+    let problems: Vec<_> = conf
+        .problems
+        .iter()
+        .map(|p| format!("line {}: {}", p.line, p.what))
+        .collect();
+    finding(
+        Verdict::Warn,
+        format!(
+            "{} does not say what it seems to say: {}.",
+            text.path,
+            problems.join("; ")
+        ),
+        conf.problems
+            .iter()
+            .map(|problem| text.evidence(problem.line))
+            .collect(),
+        "Correct the file where it is made: the virtual network's DNS settings, or the pod's `dnsConfig`.",
+    )
+}
+
+fn is_provided(server: &NameServer) -> bool {
+    server.address == AZURE_DNS || LOCAL_DNS.contains(&server.address)
+}
+
+fn addresses(conf: &ResolvConf) -> Vec<IpAddr> {
+    conf.name_servers.iter().map(|server| server.address).collect()
+}
+
+fn list<'a>(servers: impl IntoIterator<Item = &'a NameServer>) -> String {
+    servers
+        .into_iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn lines<'a>(text: &Text, servers: impl IntoIterator<Item = &'a NameServer>) -> Vec<Evidence> {
+    servers.into_iter().map(|server| text.evidence(server.line)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use periscope_core::{Analyzer, State, Verdict};
+    use periscope_documents::names;
+    use rstest::rstest;
+
+    use super::CustomDns;
+    use crate::fixture::Artifacts;
+
+    const CLUSTER: &str = r#"{"servers":["10.0.0.10"],"domain":"cluster.local","readFrom":["x"]}"#;
+    const AZURE: &str = "nameserver 168.63.129.16\nsearch x.cloudapp.net\n";
+    const POD: &str = "search svc.cluster.local\nnameserver 10.0.0.10\noptions ndots:5\n";
+
+    fn node(host: &str) -> Artifacts {
+        Artifacts::default()
+            .with(names::DNS, names::HOST_RESOLV_CONF, host)
+            .with(names::DNS, names::CLUSTER_DNS, CLUSTER)
+            .without(names::DNS, names::RESOLVED_RESOLV_CONF, State::NotPresent)
+            .without(names::DNS, names::POD_RESOLV_CONF, State::NotApplicable)
+    }
+
+    fn verdicts(artifacts: &Artifacts) -> Vec<(Verdict, String)> {
+        let findings = CustomDns.analyze(artifacts).unwrap();
+        assert!(
+            findings
+                .iter()
+                .all(|f| f.verdict == Verdict::Pass || !f.remedy.is_empty())
+        );
+        findings.into_iter().map(|f| (f.verdict, f.title)).collect()
+    }
+
+    #[rstest]
+    #[case::azure(AZURE, Verdict::Pass, "168.63.129.16")]
+    #[case::local_dns("nameserver 169.254.10.10\n", Verdict::Pass, "169.254.10.10")]
+    #[case::custom("nameserver 10.1.0.4\nnameserver 10.1.0.5", Verdict::Warn, "10.1.0.4, 10.1.0.5")]
+    #[case::one_custom(
+        "# x\nnameserver 168.63.129.16\nnameserver 10.1.0.5\n",
+        Verdict::Warn,
+        "servers 10.1.0.5,"
+    )]
+    #[case::none("# nameserver 168.63.129.16\n", Verdict::Fail, "names no name server")]
+    #[case::stub_alone("nameserver 127.0.0.53\n", Verdict::Unknown, "local stub")]
+    fn servers_of_the_node(#[case] host: &str, #[case] verdict: Verdict, #[case] words: &str) {
+        let found = verdicts(&node(host));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, verdict);
+        assert!(found[0].1.contains(words), "{}", found[0].1);
+    }
+
+    #[test]
+    fn behind_the_stub_are_the_servers_that_count() {
+        let stub = node("nameserver 127.0.0.53\n");
+        let found = verdicts(&stub.with(names::DNS, names::RESOLVED_RESOLV_CONF, "nameserver 10.1.0.4\n"));
+        assert_eq!(found[0].0, Verdict::Warn);
+        assert!(found[0].1.contains("10.1.0.4"), "{}", found[0].1);
+    }
+
+    #[rstest]
+    #[case::the_clusters(AZURE, POD, Verdict::Pass, "10.0.0.10")]
+    #[case::local_dns(AZURE, "nameserver 169.254.10.11", Verdict::Pass, "169.254.10.11")]
+    #[case::custom(AZURE, "nameserver 8.8.8.8", Verdict::Warn, "8.8.8.8")]
+    #[case::none(AZURE, "search x", Verdict::Warn, "names no name server")]
+    #[case::the_nodes(AZURE, AZURE, Verdict::Unknown, "nothing about other pods")]
+    fn servers_of_the_pod(#[case] host: &str, #[case] pod: &str, #[case] verdict: Verdict, #[case] words: &str) {
+        let found = verdicts(&node(host).with(names::DNS, names::POD_RESOLV_CONF, pod));
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found[1].0, verdict);
+        assert!(found[1].1.contains(words), "{}", found[1].1);
+    }
+
+    #[test]
+    fn the_evidence_is_the_line_itself() {
+        let found = CustomDns
+            .analyze(&node("# made by hand\n\nnameserver 10.1.0.4\n"))
+            .unwrap();
+        let evidence = &found[0].evidence[0];
+        assert_eq!(evidence.file, "nodes/node1/dns/host-resolv.conf");
+        assert_eq!(
+            (evidence.line, evidence.quote.as_str()),
+            (Some(3), "nameserver 10.1.0.4")
+        );
+    }
+
+    #[test]
+    fn a_line_that_does_nothing_is_a_warning() {
+        let found = verdicts(&node("nameserver 168.63.129.16\nnameserver dns.example.com\n"));
+        assert_eq!(
+            found.iter().map(|f| f.0).collect::<Vec<_>>(),
+            [Verdict::Pass, Verdict::Warn]
+        );
+        assert!(
+            found[1]
+                .1
+                .contains("line 2: nameserver \"dns.example.com\" is not an IP address")
+        );
+    }
+
+    #[rstest]
+    #[case::cut(State::Truncated)]
+    #[case::denied(State::Denied)]
+    #[case::withheld(State::Withheld)]
+    #[case::failed(State::Failed)]
+    fn what_is_not_whole_is_not_judged(#[case] state: State) {
+        let artifacts = Artifacts::default()
+            .ended(names::DNS, names::HOST_RESOLV_CONF, state, AZURE)
+            .ended(names::DNS, names::POD_RESOLV_CONF, state, POD);
+        assert!(
+            verdicts(&artifacts)
+                .iter()
+                .all(|(verdict, _)| *verdict == Verdict::Unknown)
+        );
+        assert!(
+            verdicts(&Artifacts::default())
+                .iter()
+                .all(|(verdict, _)| *verdict == Verdict::Unknown)
+        );
+    }
+
+    #[test]
+    fn without_the_kubelets_settings_pods_are_not_judged() {
+        let artifacts = node(AZURE)
+            .without(names::DNS, names::CLUSTER_DNS, State::NotPresent)
+            .with(names::DNS, names::POD_RESOLV_CONF, POD);
+        assert_eq!(verdicts(&artifacts)[1].0, Verdict::Unknown);
+    }
+}
