@@ -3,6 +3,7 @@
 
 mod cluster_dns;
 mod connections;
+mod kubelet;
 mod lines;
 mod lookups;
 pub mod names;
@@ -10,6 +11,7 @@ mod resolv_conf;
 
 pub use cluster_dns::ClusterDns;
 pub use connections::{Certificate, ConnectAttempt, Connection, DnsPhase, HttpPhase, TlsPhase};
+pub use kubelet::{KubeletSettings, NodeCertificate};
 pub use lines::{from_lines, to_lines};
 pub use lookups::{Lookup, Outcome, Protocol, RecordType};
 pub use resolv_conf::{MAX_NAME_SERVERS, NameServer, Problem, ResolvConf};

@@ -24,3 +24,10 @@ pub const NETWORK_OUTBOUND: &str = "network-outbound";
 pub const CONNECTIONS: &str = "connections.json";
 /// [`CONNECTIONS`] as a table, below [`NETWORK_OUTBOUND`].
 pub const CONNECTIONS_TABLE: &str = "connections.txt";
+
+/// The action that gathers the kubelet's configuration.
+pub const KUBELET: &str = "kubelet";
+/// The kubelet's settings in force, below [`KUBELET`]: [`KubeletSettings`](crate::KubeletSettings).
+pub const KUBELET_SETTINGS: &str = "kubelet.json";
+/// Array of [`NodeCertificate`](crate::NodeCertificate), below [`KUBELET`].
+pub const KUBELET_CERTIFICATES: &str = "certificates.json";
