@@ -8,6 +8,7 @@ use periscope_documents::{NameServer, ResolvConf};
 
 use crate::artifact::Text;
 use crate::dns_servers::{self, NameServers, asked};
+use crate::kubelet;
 
 /// The virtual address of Azure's own DNS (learn.microsoft.com, "What is IP address 168.63.129.16?").
 const AZURE_DNS: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
@@ -128,22 +129,21 @@ fn judge_pod(inputs: &dyn Inputs, node: &NameServers, pod: &NameServers) -> Resu
             "Run it with the DNS policy `ClusterFirst` to see what pods are given.",
         )));
     }
-    let Some((settings, cluster)) = dns_servers::of_cluster(inputs)? else {
+    let Some((settings_file, settings)) = kubelet::settings(inputs)? else {
         return Ok(Some(unknown(
             "The kubelet's clusterDNS is not known: the pods' DNS servers cannot be compared.",
         )));
     };
     let custom: Vec<_> = asked(conf)
         .iter()
-        .filter(|server| !cluster.servers.contains(&server.address) && !LOCAL_DNS.contains(&server.address))
+        .filter(|server| !settings.cluster_dns.contains(&server.to_string()) && !LOCAL_DNS.contains(&server.address))
         .collect();
     if custom.is_empty() && !conf.name_servers.is_empty() {
         let title = format!("Pods ask the cluster's DNS server ({}).", list(asked(conf)));
         return Ok(Some(finding(Verdict::Pass, title, lines(text, asked(conf)), "")));
     }
-    let wanted: Vec<_> = cluster.servers.iter().map(ToString::to_string).collect();
     let mut evidence = lines(text, custom.iter().copied());
-    evidence.push(settings.as_evidence(wanted.join(", ")));
+    evidence.push(settings_file.as_evidence(settings.cluster_dns.join(", ")));
     let title = if conf.name_servers.is_empty() {
         format!("{} names no name server.", text.path)
     } else {
@@ -210,14 +210,14 @@ mod tests {
     use super::CustomDns;
     use crate::fixture::Artifacts;
 
-    const CLUSTER: &str = r#"{"servers":["10.0.0.10"],"domain":"cluster.local","readFrom":["x"]}"#;
+    const KUBELET: &str = r#"{"clusterDNS":["10.0.0.10"],"readFrom":["x"]}"#;
     const AZURE: &str = "nameserver 168.63.129.16\nsearch x.cloudapp.net\n";
     const POD: &str = "search svc.cluster.local\nnameserver 10.0.0.10\noptions ndots:5\n";
 
     fn node(host: &str) -> Artifacts {
         Artifacts::default()
             .with(names::DNS, names::HOST_RESOLV_CONF, host)
-            .with(names::DNS, names::CLUSTER_DNS, CLUSTER)
+            .with(names::KUBELET, names::KUBELET_SETTINGS, KUBELET)
             .without(names::DNS, names::RESOLVED_RESOLV_CONF, State::NotPresent)
             .without(names::DNS, names::POD_RESOLV_CONF, State::NotApplicable)
     }
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn without_the_kubelets_settings_pods_are_not_judged() {
         let artifacts = node(AZURE)
-            .without(names::DNS, names::CLUSTER_DNS, State::NotPresent)
+            .without(names::KUBELET, names::KUBELET_SETTINGS, State::NotPresent)
             .with(names::DNS, names::POD_RESOLV_CONF, POD);
         assert_eq!(verdicts(&artifacts)[1].0, Verdict::Unknown);
     }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use periscope_core::{AnalyzeError, Inputs};
-use periscope_documents::{ClusterDns, MAX_NAME_SERVERS, NameServer, ResolvConf, names};
+use periscope_documents::{MAX_NAME_SERVERS, NameServer, ResolvConf, names};
 
 use crate::artifact::{self, Artifact, Text};
 
@@ -52,17 +52,6 @@ pub(crate) fn of_node(inputs: &dyn Inputs) -> Result<NameServers, AnalyzeError> 
 /// The name servers of the pod in which the program ran.
 pub(crate) fn of_pod(inputs: &dyn Inputs) -> Result<NameServers, AnalyzeError> {
     of_file(inputs, names::POD_RESOLV_CONF)
-}
-
-/// What the kubelet tells pods; `None` when that is not known.
-pub(crate) fn of_cluster(inputs: &dyn Inputs) -> Result<Option<(Text, ClusterDns)>, AnalyzeError> {
-    match artifact::read(inputs, names::DNS, names::CLUSTER_DNS)? {
-        Artifact::Whole(text) => {
-            let settings = serde_json::from_str(&text.text).map_err(|error| text.not_understood(&error))?;
-            Ok(Some((text, settings)))
-        }
-        Artifact::NoSuchThing | Artifact::Incomplete(_) => Ok(None),
-    }
 }
 
 /// The servers of a file that are asked at all.

@@ -8,6 +8,7 @@ mod custom_dns;
 mod dns_servers;
 #[cfg(test)]
 mod fixture;
+mod kubelet;
 mod outbound;
 mod segments;
 mod summaries;

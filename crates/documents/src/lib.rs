@@ -1,7 +1,6 @@
 //! What passes from actions to analyzers through the archive: the documents' shapes and the parser of `resolv.conf`.
 //! Nothing here gathers or judges.
 
-mod cluster_dns;
 mod connections;
 mod kubelet;
 mod lines;
@@ -9,7 +8,6 @@ mod lookups;
 pub mod names;
 mod resolv_conf;
 
-pub use cluster_dns::ClusterDns;
 pub use connections::{Certificate, ConnectAttempt, Connection, DnsPhase, HttpPhase, TlsPhase};
 pub use kubelet::{KubeletSettings, NodeCertificate};
 pub use lines::{from_lines, to_lines};

@@ -11,8 +11,6 @@ pub const RESOLVED_RESOLV_CONF: &str = "systemd-resolved-resolv.conf";
 pub const POD_RESOLV_CONF: &str = "pod-resolv.conf";
 /// The file that the kubelet hands down to pods (`resolvConf`), where it is another one, below [`DNS`].
 pub const KUBELET_RESOLV_CONF: &str = "kubelet-resolv.conf";
-/// What the kubelet tells pods about DNS, below [`DNS`]: [`ClusterDns`](crate::ClusterDns).
-pub const CLUSTER_DNS: &str = "cluster-dns.json";
 /// Array of [`Lookup`](crate::Lookup), below [`DNS`].
 pub const LOOKUPS: &str = "lookups.json";
 /// [`LOOKUPS`] as a table, below [`DNS`].
