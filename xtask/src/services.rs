@@ -67,6 +67,8 @@ pub(crate) fn up(place: &Place, lifetime: Lifetime) -> Result<bool> {
         azurite: azurite::install(&cache)?,
         kube: kube::build(&cache)?,
     };
+    // A start that was interrupted may have left a half.
+    keeper::stop(place)?;
     leftovers::remove(place)?;
     say("starting the services");
     let services = keeper::start(place, &parts, lifetime)?;
@@ -90,7 +92,11 @@ fn status(place: &Place) -> ExitCode {
         say("services do not run");
         return ExitCode::FAILURE;
     };
-    say(&format!("endpoints   {}", place.endpoints().display()));
+    say(&format!(
+        "{}={}",
+        periscope_tests::ENDPOINTS,
+        place.endpoints().display()
+    ));
     say(&format!("kubeconfig  {}", services.cluster.kubeconfig.display()));
     say(&format!(
         "node        {} {}, pid {}",

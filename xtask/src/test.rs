@@ -14,7 +14,7 @@ const OF_THIS_PROGRAM: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// For `cargo test`, such as `-p periscope-tests` or part of a test's name; all tests without
+    /// For `cargo test`: part of a test's name, `--test FILE`; every test without
     #[arg(last = true)]
     arguments: Vec<String>,
 }
@@ -49,13 +49,7 @@ fn finish(mut build: Child) -> Result<()> {
 
 fn run_tests(place: &Place, arguments: &[String]) -> Result<ExitCode> {
     say("running the tests");
-    let mut command = cargo(&["test"]);
-    if !arguments
-        .iter()
-        .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"))
-    {
-        command.arg("--workspace");
-    }
+    let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
     command
         .args(arguments)
         .env(periscope_tests::ENDPOINTS, place.endpoints());

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use crate::command::say;
+
 /// The folders and files that belong to the running services.
 pub(crate) struct Place {
     folder: PathBuf,
@@ -22,7 +24,10 @@ impl Place {
         fs::create_dir_all(&self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
         let path = self.folder.join("lock");
         let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        file.lock().context("cannot lock the services")?;
+        if file.try_lock().is_err() {
+            say("waiting for another run on this clone to end");
+            file.lock().context("cannot lock the services")?;
+        }
         Ok(file)
     }
 
