@@ -112,3 +112,91 @@ fn is_root(root: &HostRoot) -> bool {
         .into_iter()
         .all(|path| HostPath::new(path).is_ok_and(|path| root.metadata(&path).is_ok()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rstest::rstest;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn place(own: &Path, files: &[&str]) {
+        for file in files {
+            let file = own.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, file.file_name().unwrap().as_encoded_bytes()).unwrap();
+        }
+    }
+
+    #[rstest]
+    #[case::mounted(&["host/etc/os-release", "host/proc/1/comm"], RootOrigin::Mounted)]
+    #[case::mounted_before_first_process(
+        &["host/etc/os-release", "host/proc/1/comm", "proc/1/root/etc/os-release", "proc/1/root/proc/1/comm"],
+        RootOrigin::Mounted
+    )]
+    #[case::a_folder_of_that_name_only(
+        &["host/x", "proc/1/root/etc/os-release", "proc/1/root/proc/1/comm"],
+        RootOrigin::FirstProcess
+    )]
+    fn the_first_that_is_a_root(#[case] files: &[&str], #[case] expected: RootOrigin) {
+        let own = TempDir::new().unwrap();
+        place(own.path(), files);
+        assert_eq!(discover(own.path()).unwrap().origin(), expected);
+    }
+
+    #[rstest]
+    #[case::on_the_node(&["etc/os-release", "proc/1/comm"], false, RootOrigin::Own)]
+    #[case::in_a_pod_with_a_distribution(&["etc/os-release", "proc/1/comm"], true, RootOrigin::PodMounts)]
+    #[case::in_an_empty_container(&["proc/1/comm"], false, RootOrigin::PodMounts)]
+    fn the_last_is_our_own(#[case] files: &[&str], #[case] in_pod: bool, #[case] expected: RootOrigin) {
+        let own = TempDir::new().unwrap();
+        place(own.path(), files);
+        assert_eq!(discover_own(own.path(), in_pod).unwrap().origin(), expected);
+    }
+
+    #[rstest]
+    #[case::etc_from_where_it_is_mounted("/etc/resolv.conf", Some("resolv.conf"))]
+    #[case::logs_at_their_place("/var/log/syslog", Some("syslog"))]
+    #[case::files_of_the_container("/opt/app", None)]
+    #[case::etc_of_the_container("/etc/hosts", None)]
+    #[case::proc_of_the_container("/proc/1/comm", None)]
+    fn mounts_of_a_pod(#[case] path: &str, #[case] content: Option<&str>) {
+        let own = TempDir::new().unwrap();
+        place(
+            own.path(),
+            &[
+                "etchostlogs/resolv.conf",
+                "etc/hosts",
+                "var/log/syslog",
+                "opt/app",
+                "proc/1/comm",
+            ],
+        );
+        let root = discover_own(own.path(), true).unwrap();
+        let read = root.read_text(&HostPath::new(path).unwrap(), 100);
+        assert_eq!(read.ok().as_deref(), content);
+        assert!(!root.is_own_root());
+    }
+
+    #[test]
+    fn the_kernels_files_are_the_nodes_where_kthreadd_is_seen() {
+        let own = TempDir::new().unwrap();
+        place(own.path(), &["proc/1/comm", "sys/x"]);
+        fs::create_dir(own.path().join("proc/2")).unwrap();
+        fs::write(own.path().join("proc/2/comm"), "kthreadd\n").unwrap();
+        let root = discover_own(own.path(), true).unwrap();
+        for path in ["/proc/1/comm", "/sys/x"] {
+            assert!(root.metadata(&HostPath::new(path).unwrap()).is_ok(), "{path}");
+        }
+    }
+
+    #[rstest]
+    #[case::number("/proc/12/root", Some("12"))]
+    #[case::not_a_number("/proc/self/root", None)]
+    #[case::below("/proc/12/root/etc", None)]
+    fn root_of_a_process(#[case] path: &str, #[case] expected: Option<&str>) {
+        assert_eq!(process_of(Path::new(path)).as_deref(), expected);
+    }
+}

@@ -4,7 +4,6 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -54,17 +53,27 @@ impl RemoteMounts {
     pub(crate) fn of_process(pid: &str, folder: &Path) -> Self {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = rustix::fs::open(format!("/proc/{pid}/mountinfo"), flags, Mode::empty());
-        let source = file.ok().map(|file: OwnedFd| {
-            let prefix = folder.to_string_lossy().trim_end_matches('/').to_owned();
-            let mut source = Source {
-                file: File::from(file),
-                prefix,
-                points: Vec::new(),
-            };
-            source.read();
-            Mutex::new(source)
-        });
-        Self { source }
+        match file {
+            Ok(file) => Self::of_file(File::from(file), folder),
+            Err(error) => {
+                tracing::debug!(pid, %error, "The list of mounts cannot be read.");
+                Self { source: None }
+            }
+        }
+    }
+
+    /// Reads the mounts from an open list.
+    pub(crate) fn of_file(file: File, folder: &Path) -> Self {
+        let prefix = folder.to_string_lossy().trim_end_matches('/').to_owned();
+        let mut source = Source {
+            file,
+            prefix,
+            points: Vec::new(),
+        };
+        source.read();
+        Self {
+            source: Some(Mutex::new(source)),
+        }
     }
 
     /// Whether there is none.

@@ -182,3 +182,145 @@ async fn tail(mut stderr: impl AsyncRead + Unpin) -> String {
     }
     String::from_utf8_lossy(&kept).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use tokio::io::AsyncBufReadExt;
+
+    use super::*;
+
+    /// Long enough for any shell on a busy machine; no test waits for it.
+    const LONG: Duration = Duration::from_mins(1);
+
+    /// Short, for tests whose program would run for ever.
+    const SHORT: Duration = Duration::from_millis(200);
+
+    fn shell(script: &str, timeout: Duration) -> RunningCommand {
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(script).stdin(Stdio::null());
+        start(command, timeout).unwrap()
+    }
+
+    async fn run(script: &str, timeout: Duration) -> (String, CommandEnd) {
+        let mut running = shell(script, timeout);
+        let mut output = String::new();
+        running.stdout().read_to_string(&mut output).await.unwrap();
+        (output, running.wait().await)
+    }
+
+    #[rstest]
+    #[case::success("echo out; echo err >&2", "out\n", Some(0), None, "err\n")]
+    #[case::status("echo part; exit 3", "part\n", Some(3), None, "")]
+    #[case::signal("kill -TERM $$", "", None, Some(15), "")]
+    #[tokio::test]
+    async fn ends(
+        #[case] script: &str,
+        #[case] output: &str,
+        #[case] status: Option<i32>,
+        #[case] signal: Option<i32>,
+        #[case] stderr: &str,
+    ) {
+        let end = CommandEnd {
+            status,
+            signal,
+            stderr_tail: stderr.into(),
+            timed_out: false,
+            abandoned: false,
+        };
+        assert_eq!(run(script, LONG).await, (output.into(), end));
+    }
+
+    #[tokio::test]
+    async fn the_deadline_ends_the_whole_group_and_keeps_what_was_said() {
+        let (output, end) = run("sleep 1000 & echo early; echo why >&2; sleep 1000", SHORT).await;
+        assert_eq!(output, "early\n");
+        assert_eq!(
+            (end.timed_out, end.signal, end.stderr_tail.as_str()),
+            (true, Some(9), "why\n")
+        );
+    }
+
+    #[tokio::test]
+    async fn the_deadline_holds_while_nobody_reads() {
+        let mut running = shell("echo $$; while :; do echo full; done", SHORT);
+        let mut pid = String::new();
+        tokio::io::BufReader::new(running.stdout())
+            .read_line(&mut pid)
+            .await
+            .unwrap();
+        assert_dies(Pid::from_raw(pid.trim().parse().unwrap()).unwrap()).await;
+        assert!(running.wait().await.timed_out);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_left_the_group_keeps_nobody_waiting() {
+        // The shell ends when the daemon has its own session; the pipe stays open in the daemon's hands.
+        let script = "setsid sleep 1000 & echo $!; \
+            until [ \"$(cut -d' ' -f6 /proc/$!/stat)\" = $! ]; do :; done";
+        let (output, end) = run(script, LONG).await;
+        assert_eq!((end.status, end.timed_out), (Some(0), false));
+        let daemon = Pid::from_raw(output.trim().parse().unwrap()).unwrap();
+        rustix::process::kill_process(daemon, Signal::KILL).expect("the daemon is alive");
+    }
+
+    #[tokio::test]
+    async fn children_left_behind_are_killed_with_their_leader() {
+        let (output, _) = run("sleep 1000 & echo $!", LONG).await;
+        let pid = Pid::from_raw(output.trim().parse().unwrap()).unwrap();
+        assert_dies(pid).await;
+    }
+
+    #[tokio::test]
+    async fn dropping_kills_grandchildren_too() {
+        let mut running = shell("sleep 1000 & echo $!; wait", LONG);
+        let mut first = [0; 16];
+        let count = running.stdout().read(&mut first).await.unwrap();
+        let pid = std::str::from_utf8(&first[..count]).unwrap().trim().parse().unwrap();
+        drop(running);
+        assert_dies(Pid::from_raw(pid).unwrap()).await;
+    }
+
+    /// Waits for the end of a process that is no child of ours; the test runner's own limit ends a failure.
+    async fn assert_dies(process: Pid) {
+        if let Some(handle) = process_handle(process) {
+            drop(handle.readable().await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn more_output_than_any_buffer_arrives_whole() {
+        let mut running = shell("dd if=/dev/zero bs=65536 count=512 2>/dev/null; printf end", LONG);
+        let mut piece = vec![0; 64 * 1024];
+        let mut total = 0;
+        let mut last = Vec::new();
+        loop {
+            let count = running.stdout().read(&mut piece).await.unwrap();
+            if count == 0 {
+                break;
+            }
+            total += count;
+            last = piece[..count].to_vec();
+        }
+        assert_eq!(total, 512 * 65536 + 3);
+        assert!(last.ends_with(b"end"));
+        assert!(running.wait().await.success());
+    }
+
+    #[tokio::test]
+    async fn only_the_end_of_standard_error_is_kept() {
+        let (_, end) = run(
+            "i=0; while [ $i -lt 3000 ]; do echo line $i >&2; i=$((i+1)); done",
+            LONG,
+        )
+        .await;
+        assert_eq!(end.stderr_tail.len(), STDERR_TAIL_BYTES);
+        assert!(end.stderr_tail.ends_with("line 2998\nline 2999\n"));
+    }
+
+    #[tokio::test]
+    async fn output_that_nobody_wants_does_not_stop_the_end() {
+        let end = shell("echo unread; exit 0", LONG).wait().await;
+        assert!(!end.timed_out);
+    }
+}

@@ -98,6 +98,9 @@ pub(crate) fn by_component(view: &View, path: &str, last: Last) -> Result<Resolv
     };
     walk.put_before(path.as_bytes());
     while let Some(name) = walk.pending.pop() {
+        if name == b"." {
+            continue;
+        }
         if name == b".." {
             walk.trail.pop();
             continue;
@@ -132,9 +135,11 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn put_before(&mut self, path: &[u8]) {
-        let parts = path
-            .split(|byte| *byte == b'/')
-            .filter(|part| !part.is_empty() && *part != b".");
+        // What a slash follows must be a folder: walking on to `.` finds out.
+        if path.ends_with(b"/") {
+            self.pending.push(b".".to_vec());
+        }
+        let parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
         self.pending.extend(parts.rev().map(<[u8]>::to_vec));
     }
 
@@ -203,4 +208,256 @@ fn is_magic(folder: BorrowedFd<'_>) -> Result<bool, Errno> {
     }
     let stat = rustix::fs::statat(folder, "", AtFlags::EMPTY_PATH)?;
     Ok(stat.st_ino != PROC_TOP_INO)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+    use rstest::rstest;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::mounts::RemoteMounts;
+
+    fn view(folder: &Path, mountinfo: &str) -> View {
+        let list = folder.join("mountinfo");
+        fs::write(&list, mountinfo).unwrap();
+        let mounts = RemoteMounts::of_file(File::open(&list).unwrap(), Path::new("/"));
+        let base = rustix::fs::open(folder, HANDLE, Mode::empty()).unwrap();
+        View {
+            base,
+            overlays: Vec::new(),
+            visible: None,
+            mounts,
+        }
+    }
+
+    /// A node whose pods plant links.
+    fn node() -> TempDir {
+        let folder = TempDir::new().unwrap();
+        for dir in ["etc", "var/log/pods/p", "run", "tmp"] {
+            fs::create_dir_all(folder.path().join(dir)).unwrap();
+        }
+        for file in ["etc/secret", "var/log/pods/p/0.log", "run/resolv.conf"] {
+            fs::write(folder.path().join(file), file).unwrap();
+        }
+        for (link, target) in [
+            ("var/log/absolute", "/var/log/pods/p/0.log"),
+            ("var/log/relative", "pods/p/0.log"),
+            ("var/log/folder", "pods/"),
+            ("var/log/up", "../../etc/secret"),
+            ("var/log/out", "../../../../../../../../etc/secret"),
+            ("var/log/out-absolute", "/../../etc/secret"),
+            ("var/log/broken", "/nowhere"),
+            ("var/log/self", "self"),
+            ("var/log/ping", "pong"),
+            ("var/log/pong", "ping"),
+            ("var/log/below-a-file", "pods/p/0.log/x"),
+            ("var/log/file-as-folder", "pods/p/0.log/"),
+            ("var/log/root", "/"),
+            ("var/log/twice", "absolute"),
+            ("tmp/0", "1"),
+        ] {
+            symlink(target, folder.path().join(link)).unwrap();
+        }
+        folder
+    }
+
+    /// Device and number.
+    type Inode = (u64, u64);
+
+    fn identity(handle: &OwnedFd) -> Inode {
+        let stat = rustix::fs::fstat(handle).unwrap();
+        (stat.st_dev, stat.st_ino)
+    }
+
+    fn both(view: &View, path: &str, last: Last) -> (Result<Inode, Errno>, Result<Inode, Refusal>) {
+        let kernel = by_kernel(view.base.as_fd(), path, last).map(|handle| identity(&handle));
+        let walked = by_component(view, path, last).map(|resolved| identity(&resolved.handle));
+        (kernel, walked)
+    }
+
+    #[rstest]
+    #[case::file("/etc/secret", Ok("etc/secret"))]
+    #[case::root("/", Ok(""))]
+    #[case::absolute_link("/var/log/absolute", Ok("var/log/pods/p/0.log"))]
+    #[case::relative_link("/var/log/relative", Ok("var/log/pods/p/0.log"))]
+    #[case::link_to_a_link("/var/log/twice", Ok("var/log/pods/p/0.log"))]
+    #[case::link_in_the_middle("/var/log/folder/p/0.log", Ok("var/log/pods/p/0.log"))]
+    #[case::link_upwards("/var/log/up", Ok("etc/secret"))]
+    #[case::link_out_of_the_root("/var/log/out", Ok("etc/secret"))]
+    #[case::absolute_link_out("/var/log/out-absolute", Ok("etc/secret"))]
+    #[case::link_to_the_root("/var/log/root/etc/secret", Ok("etc/secret"))]
+    #[case::broken("/var/log/broken", Err(Errno::NOENT))]
+    #[case::missing("/var/log/none/x", Err(Errno::NOENT))]
+    #[case::link_to_itself("/var/log/self", Err(Errno::LOOP))]
+    #[case::circle("/var/log/ping", Err(Errno::LOOP))]
+    #[case::below_a_file("/etc/secret/x", Err(Errno::NOTDIR))]
+    #[case::link_below_a_file("/var/log/below-a-file", Err(Errno::NOTDIR))]
+    #[case::file_as_a_folder("/var/log/file-as-folder", Err(Errno::NOTDIR))]
+    fn both_ways_lead_to(#[case] path: &str, #[case] expected: Result<&str, Errno>) {
+        let node = node();
+        let view = view(node.path(), "");
+        let expected =
+            expected.map(|place| identity(&rustix::fs::open(node.path().join(place), HANDLE, Mode::empty()).unwrap()));
+        let (kernel, walked) = both(&view, path, Last::Follow);
+        assert_eq!(walked, expected.map_err(Refusal::Os));
+        // Old kernels and container runtimes have no `openat2`; nothing can be compared there.
+        if kernel_resolves(view.base.as_fd()) {
+            assert_eq!(kernel, expected);
+        }
+    }
+
+    #[rstest]
+    #[case::link("/var/log/absolute", Ok(true))]
+    #[case::circle("/var/log/ping", Ok(true))]
+    #[case::file("/etc/secret", Ok(false))]
+    #[case::through_a_circle("/var/log/ping/x", Err(Errno::LOOP))]
+    fn a_last_link_can_be_kept(#[case] path: &str, #[case] expected: Result<bool, Errno>) {
+        let node = node();
+        let view = view(node.path(), "");
+        let is_link =
+            |handle: OwnedFd| FileType::from_raw_mode(rustix::fs::fstat(&handle).unwrap().st_mode) == FileType::Symlink;
+        let walked = by_component(&view, path, Last::Keep).map(|resolved| is_link(resolved.handle));
+        assert_eq!(walked, expected.map_err(Refusal::Os));
+        if kernel_resolves(view.base.as_fd()) {
+            assert_eq!(by_kernel(view.base.as_fd(), path, Last::Keep).map(is_link), expected);
+        }
+    }
+
+    #[rstest]
+    #[case::exactly_the_kernels_limit(MAX_LINKS, true)]
+    #[case::one_more(MAX_LINKS + 1, false)]
+    fn as_many_links_as_the_kernel_follows(#[case] links: usize, #[case] followed: bool) {
+        let folder = TempDir::new().unwrap();
+        let view = view(folder.path(), "");
+        fs::write(folder.path().join("0"), "").unwrap();
+        for link in 1..=links {
+            symlink((link - 1).to_string(), folder.path().join(link.to_string())).unwrap();
+        }
+        let (kernel, walked) = both(&view, &format!("/{links}"), Last::Follow);
+        assert_eq!(walked.is_ok(), followed);
+        if kernel_resolves(view.base.as_fd()) {
+            assert_eq!(kernel.is_ok(), followed);
+        }
+    }
+
+    #[rstest]
+    #[case::program("/proc/self/exe")]
+    #[case::root("/proc/self/root/etc")]
+    #[case::descriptor("/proc/self/fd/0")]
+    #[case::namespace("/proc/self/ns/net")]
+    fn links_into_a_process_are_not_followed(#[case] path: &str) {
+        let view = view_of_own_root();
+        let (kernel, walked) = both(&view, path, Last::Follow);
+        assert_eq!(walked, Err(Refusal::Os(Errno::LOOP)));
+        if kernel_resolves(view.base.as_fd()) {
+            assert_eq!(kernel, Err(Errno::LOOP));
+        }
+    }
+
+    #[test]
+    fn ordinary_links_of_proc_are_followed() {
+        let (_, walked) = both(&view_of_own_root(), "/proc/mounts", Last::Follow);
+        assert!(walked.is_ok(), "{walked:?}");
+    }
+
+    fn view_of_own_root() -> View {
+        let base = rustix::fs::open("/", HANDLE, Mode::empty()).unwrap();
+        View {
+            base,
+            overlays: Vec::new(),
+            visible: None,
+            mounts: RemoteMounts::of_process("0", Path::new("/")),
+        }
+    }
+
+    #[rstest]
+    #[case::itself("/mnt/share")]
+    #[case::below("/mnt/share/a/b")]
+    #[case::by_a_link("/var/log/share/x")]
+    fn a_mount_that_may_hang_is_not_touched(#[case] path: &str) {
+        let node = node();
+        // Nothing exists at the mount point: reaching for it would answer `ENOENT`.
+        fs::create_dir(node.path().join("mnt")).unwrap();
+        symlink("../../mnt/share", node.path().join("var/log/share")).unwrap();
+        let view = view(node.path(), "1 0 0:1 / /mnt/share rw - nfs4 10.0.0.4:/export rw\n");
+        assert!(!view.is_plain());
+        assert_eq!(
+            by_component(&view, path, Last::Follow).unwrap_err(),
+            Refusal::Remote("nfs4".into())
+        );
+        assert!(by_component(&view, "/etc/secret", Last::Follow).is_ok());
+    }
+
+    #[test]
+    fn folders_mounted_elsewhere_are_at_their_place() {
+        let node = node();
+        let pod = TempDir::new().unwrap();
+        for dir in ["etc", "run", "opt"] {
+            fs::create_dir(pod.path().join(dir)).unwrap();
+        }
+        fs::write(pod.path().join("etc/of-the-container"), "").unwrap();
+        fs::write(pod.path().join("opt/of-the-container"), "").unwrap();
+        fs::write(pod.path().join("run/resolv.conf"), "").unwrap();
+        symlink("../run/resolv.conf", node.path().join("etc/resolv.conf")).unwrap();
+        let mut view = view(pod.path(), "");
+        let etc = rustix::fs::open(node.path().join("etc"), HANDLE, Mode::empty()).unwrap();
+        view.overlays.push(("/etc".into(), etc));
+        view.visible = Some(vec!["/etc".into(), "/run".into()]);
+
+        let real = |path| by_component(&view, path, Last::Follow).map(|found| String::from_utf8(found.real).unwrap());
+        assert_eq!(real("/etc/secret"), Ok("/etc/secret".into()));
+        assert_eq!(real("/etc/resolv.conf"), Ok("/run/resolv.conf".into()));
+        assert_eq!(real("/etc/of-the-container"), Err(Refusal::Os(Errno::NOENT)));
+        assert_eq!(real("/opt/of-the-container"), Err(Refusal::Os(Errno::NOENT)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+        #[test]
+        fn both_ways_agree_on_any_links(
+            links in prop::collection::vec(("[abc]", "(/|\\.\\./)?[abcdf.]{1,2}(/[abcdf]|/\\.\\.)?/?"), 0..6),
+            path in "(/[abcdf]){1,4}",
+        ) {
+            let folder = TempDir::new().unwrap();
+            let view = view(folder.path(), "");
+            fs::create_dir_all(folder.path().join("d/d")).unwrap();
+            fs::write(folder.path().join("f"), "").unwrap();
+            fs::write(folder.path().join("d/f"), "").unwrap();
+            for (index, (name, target)) in links.iter().enumerate() {
+                let place = if index % 2 == 0 { folder.path().join(name) } else { folder.path().join("d").join(name) };
+                // The same name twice keeps its first target.
+                drop(symlink(target, place));
+            }
+            for last in [Last::Follow, Last::Keep] {
+                let (kernel, walked) = both(&view, &path, last);
+                if kernel_resolves(view.base.as_fd()) {
+                    prop_assert_eq!(&walked, &kernel.map_err(Refusal::Os), "{:?} of {} with {:?}", last, path, links);
+                }
+                if let Ok(inode) = walked {
+                    prop_assert!(is_inside(folder.path(), inode), "{} left the root with {:?}", path, links);
+                }
+            }
+        }
+    }
+
+    /// Whether one of the few inodes of the property test's root has this identity.
+    fn is_inside(root: &Path, inode: Inode) -> bool {
+        let mut open = vec![root.to_path_buf()];
+        while let Some(place) = open.pop() {
+            let stat = rustix::fs::lstat(&place).unwrap();
+            if (stat.st_dev, stat.st_ino) == inode {
+                return true;
+            }
+            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+                open.extend(fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()));
+            }
+        }
+        false
+    }
 }

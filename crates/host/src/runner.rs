@@ -191,3 +191,56 @@ fn set_surroundings(command: &mut Command) {
         .env("LC_ALL", "C")
         .current_dir("/");
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_mins(1);
+
+    fn on_this_machine() -> HostCommands {
+        HostCommands::new(HostRoot::at("/".as_ref()).unwrap())
+    }
+
+    fn command(candidates: &[&str]) -> HostCommand {
+        HostCommand::new(candidates, TIMEOUT)
+            .unwrap()
+            .network(NetworkChoice::Own)
+    }
+
+    async fn output(commands: &HostCommands, command: &HostCommand) -> String {
+        let mut running = commands.spawn(command).await.unwrap();
+        let mut output = String::new();
+        running.stdout().read_to_string(&mut output).await.unwrap();
+        output
+    }
+
+    #[tokio::test]
+    async fn the_first_candidate_that_is_a_program_is_run() {
+        let sh = command(&["/nowhere/sh", "/proc/version", "/bin/sh"]).args(["-c", "echo \"$0 $1\"", "a b", "$HOME"]);
+        assert_eq!(output(&on_this_machine(), &sh).await, "a b $HOME\n");
+    }
+
+    #[tokio::test]
+    async fn a_program_sees_no_surroundings_of_ours() {
+        let env = output(&on_this_machine(), &command(&["/usr/bin/env", "/bin/env"])).await;
+        let mut names: Vec<_> = env.lines().filter_map(|line| line.split('=').next()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["LC_ALL", "PATH"]);
+        let sh = command(&["/bin/sh"]).args(["-c", "pwd; cat; echo end of input"]);
+        assert_eq!(output(&on_this_machine(), &sh).await, "/\nend of input\n");
+    }
+
+    #[rstest]
+    #[case::nowhere(&["/nowhere/a", "/nowhere/b"], "the node has no /nowhere/a or /nowhere/b")]
+    #[case::not_a_program(&["/proc/version"], "the node has no /proc/version")]
+    #[case::a_folder(&["/etc"], "the node has no /etc")]
+    #[tokio::test]
+    async fn what_is_no_program_is_not_there(#[case] candidates: &[&str], #[case] expected: &str) {
+        let error = on_this_machine().spawn(&command(candidates)).await.err().unwrap();
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.absence(), crate::Absence::NotPresent);
+    }
+}

@@ -94,7 +94,7 @@ impl HostFixture {
         self
     }
 
-    /// The fixture as the root of a node.
+    /// The fixture as the root of a node, while the fixture lives.
     pub fn root(&self) -> HostRoot {
         HostRoot::at(self.folder.path()).expect("the fixture as a root folder")
     }

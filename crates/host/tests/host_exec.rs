@@ -1,2 +1,0 @@
-//! Programs of a node in other namespaces.
-fn main() {}
