@@ -7,7 +7,7 @@ use periscope_core::{Action, Descriptor};
 use periscope_host::{CommandRunner, HostRoot};
 
 use crate::Settings;
-use crate::container_logs;
+use crate::{container_logs, node_logs};
 
 /// What actions are built from. Each takes what it uses and no more.
 pub struct Deps {
@@ -30,10 +30,16 @@ pub struct Entry {
 }
 
 /// All actions, by id.
-pub const CATALOG: &[Entry] = &[Entry {
-    descriptor: &container_logs::DESCRIPTOR,
-    build: |deps| {
-        let Deps { root, settings, cluster, .. } = deps;
-        Arc::new(container_logs::ContainerLogs::new(root.clone(), settings.namespaces.clone(), cluster.clone()))
+pub const CATALOG: &[Entry] = &[
+    Entry {
+        descriptor: &container_logs::DESCRIPTOR,
+        build: |deps| {
+            let Deps { root, settings, cluster, .. } = deps;
+            Arc::new(container_logs::ContainerLogs::new(root.clone(), settings.namespaces.clone(), cluster.clone()))
+        },
     },
-}];
+    Entry {
+        descriptor: &node_logs::DESCRIPTOR,
+        build: |deps| Arc::new(node_logs::NodeLogs::new(deps.root.clone(), &deps.settings.node_logs)),
+    },
+];

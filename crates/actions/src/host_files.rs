@@ -15,7 +15,7 @@ const CONTEXT_BYTES: u64 = 64 * 1024;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Whether a file's name and first bytes both say gzip. A log that is merely called `.gz` is text.
-pub(crate) fn is_gzip(path: &HostPath, file: &HostFile) -> io::Result<bool> {
+fn is_gzip(path: &HostPath, file: &HostFile) -> io::Result<bool> {
     if !path.as_str().ends_with(".gz") {
         return Ok(false);
     }
@@ -42,8 +42,16 @@ pub(crate) fn reason_of(error: &dyn std::error::Error) -> String {
 }
 
 /// When a file was last written, if that is a time at all.
-pub(crate) fn modified(time: SystemTime) -> Option<Timestamp> {
+fn modified(time: SystemTime) -> Option<Timestamp> {
     Timestamp::try_from(time).ok()
+}
+
+/// The reason for leaving out a file that was last written before the time that the user asks for.
+pub(crate) fn too_old(time: SystemTime) -> String {
+    match modified(time) {
+        Some(time) => format!("last written at {time}, before the time asked for"),
+        None => "last written before the time asked for".to_owned(),
+    }
 }
 
 /// Runs file work, which blocks, off the async threads.
@@ -82,6 +90,11 @@ impl NodeFile {
     /// The open file.
     pub(crate) fn file(&self) -> &HostFile {
         &self.file
+    }
+
+    /// The open file, for searching it: where it stands afterwards does not matter.
+    pub(crate) fn file_mut(&mut self) -> &mut HostFile {
+        &mut self.file
     }
 
     /// Whether it is compressed.

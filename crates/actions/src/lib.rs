@@ -4,6 +4,7 @@
 mod catalog;
 mod container_logs;
 mod host_files;
+mod node_logs;
 mod settings;
 
 pub use catalog::{CATALOG, Deps, Entry};

@@ -5,16 +5,18 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::StreamExt;
+use jiff::Timestamp;
 use periscope_cluster::ClusterAccess;
 use periscope_core::{
     Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, Rbac, Sensitivity, Sink, State,
 };
 use periscope_host::{HostError, HostRoot};
+use periscope_logs::{Format, UnixNanos, offset_since};
 
 use super::file::{Keeper, Listing, LogFile};
 use super::{api, docker_files, pod_files};
 use crate::Namespaces;
-use crate::host_files::{NodeFile, modified, off_thread, reason_of, record, state_of};
+use crate::host_files::{NodeFile, off_thread, reason_of, record, state_of, too_old};
 
 /// Files on their way at once. The sink compresses fewer; the others are open and wait for their turn.
 const IN_FLIGHT: usize = 8;
@@ -127,7 +129,7 @@ impl ContainerLogs {
         }
         let mut copies = futures::stream::iter(listing.files)
             .map(|file| async move {
-                let copied = copy_file(&self.root, sink, &file).await;
+                let copied = copy_file(&self.root, sink, &file, cx.since).await;
                 (file, copied)
             })
             .buffer_unordered(IN_FLIGHT);
@@ -202,11 +204,14 @@ enum Copied {
     Gone,
 }
 
-async fn copy_file(root: &HostRoot, sink: &Sink, file: &LogFile) -> Copied {
+async fn copy_file(root: &HostRoot, sink: &Sink, file: &LogFile, since: Option<Timestamp>) -> Copied {
     let (root, path, keeper) = (root.clone(), file.path.clone(), file.keeper);
     let opened = off_thread(move || {
-        let open = NodeFile::open(&root, &path)?;
+        let mut open = NodeFile::open(&root, &path)?;
         let content = content_of(keeper, &open);
+        if let Some(since) = since.filter(|_| !open.is_gzip()) {
+            start_at(&mut open, content, since);
+        }
         Ok((open, content))
     });
     match opened.await {
@@ -238,9 +243,14 @@ fn content_of(keeper: Keeper, file: &NodeFile) -> Content {
     }
 }
 
-fn too_old(time: SystemTime) -> String {
-    match modified(time) {
-        Some(time) => format!("last written at {time}, before the time asked for"),
-        None => "last written before the time asked for".to_owned(),
+/// Leaves out the lines before `since`, as far as the start of the file can be told from the rest without reading all
+/// of it. A file that cannot be searched is taken whole.
+fn start_at(file: &mut NodeFile, content: Content, since: Timestamp) {
+    let format = if content == Content::DockerLog { Format::Docker } else { Format::Cri };
+    let since = i64::try_from(since.as_nanosecond()).map_or(UnixNanos::new(i64::MAX), UnixNanos::new);
+    let len = file.file().len();
+    match offset_since(file.file_mut(), len, format, since) {
+        Ok(offset) => file.start_at(offset),
+        Err(error) => tracing::warn!(%error, "A log cannot be searched for a time: it is taken whole."),
     }
 }
