@@ -1,0 +1,107 @@
+//! Runs one action through the real engine and shows what became of its items.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use periscope_core::{
+    Action, ActionRecord, Descriptor, Engine, ItemRecord, Limit, NodeInfo, Place, Planned, State, Store,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::MemoryStore;
+
+/// The name of the node in these runs.
+const NODE: &str = "node1";
+
+/// An action that has run.
+#[derive(Debug)]
+pub struct ActionRun {
+    action: &'static str,
+    record: ActionRecord,
+    items: Vec<ItemRecord>,
+    store: Arc<MemoryStore>,
+}
+
+#[expect(
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "a question about an item that is not there is a broken test, as the crate's documentation says"
+)]
+impl ActionRun {
+    /// Runs `action` on a node called `node1`.
+    pub async fn of(descriptor: &'static Descriptor, action: Arc<dyn Action>) -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let node = NodeInfo {
+            name: NODE.parse().expect("a node name"),
+            os: "Fixture Linux 1".into(),
+            kernel: "6.1".into(),
+        };
+        let engine = Engine::new(
+            node,
+            "run-1".parse().expect("a run id"),
+            None,
+            Duration::from_mins(10),
+            2,
+            Arc::clone(&store) as Arc<dyn Store>,
+            CancellationToken::new(),
+        );
+        let limit = Limit {
+            bytes: descriptor.limit,
+            by_user: false,
+        };
+        let mut records = engine
+            .run(vec![Planned {
+                descriptor,
+                action,
+                limit,
+            }])
+            .await;
+        let record = records.pop().expect("a record of the action");
+        Self {
+            action: descriptor.id,
+            record,
+            items: engine.items(),
+            store,
+        }
+    }
+
+    /// What became of the action.
+    pub fn record(&self) -> &ActionRecord {
+        &self.record
+    }
+
+    /// What became of every item.
+    pub fn items(&self) -> &[ItemRecord] {
+        &self.items
+    }
+
+    /// What became of the item `name`, below the action's folder.
+    pub fn item(&self, name: &str) -> &ItemRecord {
+        let path = Place::Node.path(NODE, self.action, name);
+        let item = self.items.iter().find(|item| item.path == path);
+        item.unwrap_or_else(|| panic!("no item {path} among {:?}", self.items))
+    }
+
+    /// The state of the item `name`.
+    pub fn state(&self, name: &str) -> State {
+        self.item(name).state
+    }
+
+    /// Why the item `name` is in its state; empty when nothing is said.
+    pub fn reason(&self, name: &str) -> &str {
+        self.item(name).reason.as_deref().unwrap_or_default()
+    }
+
+    /// What was kept of the item `name`; `None` when nothing was.
+    pub fn content(&self, name: &str) -> Option<Vec<u8>> {
+        self.store.content(&self.item(name).path)
+    }
+
+    /// What was kept of the item `name`, as text.
+    pub fn text(&self, name: &str) -> String {
+        let content = self
+            .content(name)
+            .unwrap_or_else(|| panic!("nothing was kept of {name}"));
+        String::from_utf8(content).expect("UTF-8")
+    }
+}
