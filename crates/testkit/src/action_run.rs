@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use periscope_core::{
-    Action, ActionRecord, Descriptor, Engine, ItemRecord, Limit, NodeInfo, Place, Planned, State, Store,
+    Action, ActionRecord, ArtifactPath, Descriptor, Engine, ItemRecord, Limit, NodeInfo, Place, Planned, State, Store,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +13,15 @@ use crate::MemoryStore;
 
 /// The name of the node in these runs.
 const NODE: &str = "node1";
+
+/// What the user asks of a run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunOptions {
+    /// Nothing older than this.
+    pub since: Option<Timestamp>,
+    /// Most bytes of one artifact, instead of the action's own limit.
+    pub limit: Option<u64>,
+}
 
 /// An action that has run.
 #[derive(Debug)]
@@ -28,8 +38,13 @@ pub struct ActionRun {
     reason = "a question about an item that is not there is a broken test, as the crate's documentation says"
 )]
 impl ActionRun {
-    /// Runs `action` on a node called `node1`.
+    /// Runs `action` on a node called `node1`, with what the user asks for when nothing is said.
     pub async fn of(descriptor: &'static Descriptor, action: Arc<dyn Action>) -> Self {
+        Self::with(descriptor, action, &RunOptions::default()).await
+    }
+
+    /// Runs `action` on a node called `node1`.
+    pub async fn with(descriptor: &'static Descriptor, action: Arc<dyn Action>, options: &RunOptions) -> Self {
         let store = Arc::new(MemoryStore::new());
         let node = NodeInfo {
             name: NODE.parse().expect("a node name"),
@@ -39,15 +54,15 @@ impl ActionRun {
         let engine = Engine::new(
             node,
             "run-1".parse().expect("a run id"),
-            None,
+            options.since,
             Duration::from_mins(10),
             2,
             Arc::clone(&store) as Arc<dyn Store>,
             CancellationToken::new(),
         );
         let limit = Limit {
-            bytes: descriptor.limit,
-            by_user: false,
+            bytes: options.limit.unwrap_or(descriptor.limit),
+            by_user: options.limit.is_some(),
         };
         let mut records = engine
             .run(vec![Planned {
@@ -103,5 +118,11 @@ impl ActionRun {
             .content(name)
             .unwrap_or_else(|| panic!("nothing was kept of {name}"));
         String::from_utf8(content).expect("UTF-8")
+    }
+
+    /// What was kept at this path of the archive, as text; for artifacts outside the action's folder.
+    pub fn text_at(&self, path: &str) -> Option<String> {
+        let content = self.store.content(&ArtifactPath::from_names([path]))?;
+        Some(String::from_utf8(content).expect("UTF-8"))
     }
 }

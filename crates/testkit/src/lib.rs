@@ -1,13 +1,15 @@
-//! What the tests of several crates share: a node in a folder, and programs of a node that follow a script.
+//! What the tests of several crates share: a node in a folder, programs of a node that follow a script, an archive of any size.
 //!
 //! Only ever a dev-dependency. Its functions panic, because a broken fixture is a broken test.
 
 mod action_run;
 mod host_fixture;
 mod memory_store;
+mod sample_archive;
 mod scripted_commands;
 
-pub use action_run::ActionRun;
+pub use action_run::{ActionRun, RunOptions};
 pub use host_fixture::HostFixture;
 pub use memory_store::MemoryStore;
+pub use sample_archive::SampleArchive;
 pub use scripted_commands::{Script, ScriptedCommands};
