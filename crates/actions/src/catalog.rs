@@ -7,7 +7,7 @@ use periscope_core::{Action, Descriptor};
 use periscope_host::{CommandRunner, HostRoot};
 
 use crate::Settings;
-use crate::{container_logs, node_logs};
+use crate::{container_logs, iptables, kube_objects, kubelet, node_logs, system_logs};
 
 /// What actions are built from. Each takes what it uses and no more.
 pub struct Deps {
@@ -39,7 +39,26 @@ pub const CATALOG: &[Entry] = &[
         },
     },
     Entry {
+        descriptor: &iptables::DESCRIPTOR,
+        build: |deps| Arc::new(iptables::Iptables::new(deps.root.clone(), Arc::clone(&deps.commands))),
+    },
+    Entry {
+        descriptor: &kube_objects::DESCRIPTOR,
+        build: |deps| Arc::new(kube_objects::KubeObjects::new(deps.cluster.clone(), deps.settings.kube_objects.clone())),
+    },
+    Entry {
+        descriptor: &kubelet::DESCRIPTOR,
+        build: |deps| Arc::new(kubelet::Kubelet::new(deps.root.clone(), Arc::clone(&deps.commands))),
+    },
+    Entry {
         descriptor: &node_logs::DESCRIPTOR,
         build: |deps| Arc::new(node_logs::NodeLogs::new(deps.root.clone(), &deps.settings.node_logs)),
+    },
+    Entry {
+        descriptor: &system_logs::DESCRIPTOR,
+        build: |deps| {
+            let Deps { root, commands, settings, .. } = deps;
+            Arc::new(system_logs::SystemLogs::new(root.clone(), Arc::clone(commands), &settings.journal_units))
+        },
     },
 ];

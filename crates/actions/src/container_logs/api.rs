@@ -2,11 +2,12 @@
 //! previous instance, as far as the kubelet still has them. Pods that the API has forgotten are not there.
 
 use futures::StreamExt;
-use periscope_cluster::{ClusterAccess, ClusterError, Failure, ListScope, LogOptions, PodContainer, ResourceType};
+use periscope_cluster::{ClusterAccess, ClusterError, ListScope, LogOptions, PodContainer, ResourceType};
 use periscope_core::{ActionContext, ArtifactSpec, Content, State};
 use serde::Deserialize;
 
 use crate::Namespaces;
+use crate::api_errors::state_of;
 use crate::host_files::reason_of;
 
 /// Logs that are asked for at once: the API server passes each through from the kubelet.
@@ -181,16 +182,6 @@ async fn copy_log(cluster: &ClusterAccess, cx: &ActionContext, log: Wanted) {
         Ok(_) => writer.finish().await,
         Err(error) => writer.finish_as(State::Failed, Some(format!("the stream broke off: {error}"))).await,
     };
-}
-
-fn state_of(error: &ClusterError) -> State {
-    match error.failure() {
-        Some(Failure::Denied) => State::Denied,
-        Some(Failure::NotFound) => State::NotPresent,
-        Some(Failure::TimedOut) => State::TimedOut,
-        Some(Failure::Unreachable | Failure::Failed) => State::Failed,
-        None => State::NotApplicable,
-    }
 }
 
 #[cfg(test)]

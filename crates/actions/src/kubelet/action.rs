@@ -1,0 +1,256 @@
+//! The action: one artifact after another; each has its own state.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use periscope_core::{
+    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Sensitivity, Sink, State,
+};
+use periscope_documents::{names, to_lines};
+use periscope_host::{CommandRunner, HostError, HostPath, HostProcess, HostRoot};
+
+use super::configuration::{self, AZURE_JSON, CERTIFICATE_FLAGS, CERTIFICATES, UNIT_FILES};
+use super::settings::Source;
+use super::{certificates, credentials, process, settings};
+use crate::host_files::{collect, off_thread, reason_of, record, state_of};
+
+/// Largest configuration file that is read.
+const MAX_FILE_BYTES: usize = 1024 * 1024;
+
+/// What is known about the action beforehand.
+pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
+    id: names::KUBELET,
+    summary: "The kubelet's command line, configuration, unit files and certificates; kubeconfig and azure.json without \
+              credentials",
+    timeout: Duration::from_secs(60),
+    limit: 16 * 1024 * 1024,
+    rbac: &[],
+    sensitivity: Sensitivity::Configuration,
+    items: &[
+        ItemDescriptor { path: CMDLINE, summary: "the running kubelet's arguments, one per line" },
+        ItemDescriptor { path: "config.<yaml|json>", summary: "the file that --config names, or the one in its usual place" },
+        ItemDescriptor { path: "config.d/<file>", summary: "the drop-ins below --config-dir" },
+        ItemDescriptor {
+            path: names::KUBELET_SETTINGS,
+            summary: "the settings in force that other items are read against: DNS, pods, cgroups, runtime",
+        },
+        ItemDescriptor { path: "files/<path>", summary: "systemd unit, its drop-ins and files of environment variables" },
+        ItemDescriptor {
+            path: names::KUBELET_CERTIFICATES,
+            summary: "subject, issuer, names and validity of each certificate of the kubelet and the cluster on the node",
+        },
+        ItemDescriptor { path: KUBECONFIG, summary: "the kubelet's kubeconfig without credentials" },
+        ItemDescriptor { path: BOOTSTRAP_KUBECONFIG, summary: "the kubeconfig for the first start, without credentials" },
+        ItemDescriptor { path: AZURE, summary: "/etc/kubernetes/azure.json without secrets" },
+    ],
+};
+
+const CMDLINE: &str = "cmdline.txt";
+const KUBECONFIG: &str = "kubeconfig.yaml";
+const BOOTSTRAP_KUBECONFIG: &str = "bootstrap-kubeconfig.yaml";
+const AZURE: &str = "azure.json";
+
+/// Gathers how the kubelet is set up.
+pub(crate) struct Kubelet {
+    root: HostRoot,
+    commands: Arc<dyn CommandRunner>,
+}
+
+#[async_trait]
+impl Action for Kubelet {
+    async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
+        let sink = &cx.sink;
+        let process = self.command_line(sink).await;
+        let process = process.as_ref();
+        let sources = self.configuration(sink, process).await;
+        self.settings(sink, &sources, process).await;
+        self.unit_files(sink).await;
+        self.certificates(sink, process).await;
+        self.without_credentials(sink, KUBECONFIG, configuration::kubeconfigs(process)).await;
+        self.without_credentials(sink, BOOTSTRAP_KUBECONFIG, configuration::bootstrap_kubeconfigs(process)).await;
+        self.without_credentials(sink, AZURE, vec![AZURE_JSON.to_owned()]).await;
+        Ok(())
+    }
+}
+
+impl Kubelet {
+    /// The kubelet of the node below `root`; `commands` is asked for its version only.
+    pub(crate) fn new(root: HostRoot, commands: Arc<dyn CommandRunner>) -> Self {
+        Self { root, commands }
+    }
+
+    async fn command_line(&self, sink: &Sink) -> Option<HostProcess> {
+        let root = self.root.clone();
+        match off_thread(move || process::find(&root)).await {
+            Ok(Ok(Some(process))) => {
+                let spec = ArtifactSpec::new(CMDLINE, Content::Text).source(format!("/proc/{}/cmdline", process.pid));
+                sink.document(spec, process::command_line(&process)).await;
+                return Some(process);
+            }
+            Ok(Ok(None)) => sink.record(CMDLINE, State::NotPresent, "no kubelet is running"),
+            Ok(Err(error)) => {
+                record(sink, CMDLINE, &error);
+            }
+            Err(error) => sink.record(CMDLINE, State::Failed, error.to_string()),
+        }
+        None
+    }
+
+    /// Keeps the configuration file and its drop-ins, and returns what was read of them, in the order they apply.
+    async fn configuration(&self, sink: &Sink, process: Option<&HostProcess>) -> Vec<Source> {
+        let mut sources = Vec::new();
+        match self.first_of(configuration::configurations(process)).await {
+            Ok(source) => {
+                let (name, content) = if source.text.trim_start().starts_with('{') {
+                    ("config.json", Content::Json)
+                } else {
+                    ("config.yaml", Content::Yaml)
+                };
+                sink.document(ArtifactSpec::new(name, content).source(&*source.path), source.text.as_str()).await;
+                sources.push(source);
+            }
+            Err((state, reason)) => sink.record("config.yaml", state, reason),
+        }
+        let Some(folder) = process.and_then(|process| process.flag("--config-dir")) else { return sources };
+        // The kubelet reads only files of this name, in the order of their names.
+        for path in self.glob(sink, &format!("{folder}/*.conf")).await {
+            let name = format!("config.d/{}", path.file_name().unwrap_or_default());
+            match self.read(path).await {
+                Ok(source) => {
+                    let spec = ArtifactSpec::new(name, Content::Yaml).source(&*source.path);
+                    sink.document(spec, source.text.as_str()).await;
+                    sources.push(source);
+                }
+                Err(error) => {
+                    record(sink, &name, &error);
+                }
+            }
+        }
+        sources
+    }
+
+    async fn settings(&self, sink: &Sink, sources: &[Source], process: Option<&HostProcess>) {
+        if sources.is_empty() && process.is_none() {
+            let reason = "neither a kubelet process nor its configuration was found";
+            return sink.record(names::KUBELET_SETTINGS, State::NotPresent, reason);
+        }
+        let (mut settings, problems) = settings::in_force(sources, process);
+        settings.version = process::version(&self.commands).await;
+        let text = match serde_json::to_string_pretty(&settings) {
+            Ok(text) => text,
+            Err(error) => return sink.record(names::KUBELET_SETTINGS, State::Failed, error.to_string()),
+        };
+        let outcome = (!problems.is_empty()).then(|| (State::Failed, problems.join("; ")));
+        keep(sink, names::KUBELET_SETTINGS, text.as_bytes(), outcome).await;
+    }
+
+    async fn unit_files(&self, sink: &Sink) {
+        let mut seen = std::collections::HashSet::new();
+        for pattern in UNIT_FILES {
+            for path in self.glob(sink, pattern).await {
+                // `/lib` is a link to `/usr/lib` on most nodes.
+                if seen.insert(path.as_str().strip_prefix("/usr").unwrap_or(path.as_str()).to_owned()) {
+                    collect(&self.root, sink, &path, &format!("files{path}"), Content::Text).await;
+                }
+            }
+        }
+        if seen.is_empty() {
+            sink.record("files", State::NotPresent, "there is no unit file of the kubelet");
+        }
+    }
+
+    async fn certificates(&self, sink: &Sink, process: Option<&HostProcess>) {
+        let named = CERTIFICATE_FLAGS.iter().filter_map(|flag| process?.flag(flag));
+        let patterns: Vec<_> = CERTIFICATES.into_iter().chain(named).map(str::to_owned).collect();
+        let root = self.root.clone();
+        let name = names::KUBELET_CERTIFICATES;
+        let found = match off_thread(move || certificates::describe(&root, &patterns)).await {
+            Ok(found) => found,
+            Err(error) => return sink.record(name, State::Failed, error.to_string()),
+        };
+        let unread = found.unread.first().map(|first| {
+            let reasons: Vec<_> = found.unread.iter().map(|error| reason_of(error)).collect();
+            (state_of(first), reasons.join("; "))
+        });
+        match (found.rows.is_empty(), unread) {
+            (true, Some((state, reason))) => sink.record(name, state, reason),
+            (true, None) => sink.record(name, State::NotPresent, "there are no certificates in the usual places"),
+            (false, unread) => match to_lines(&found.rows) {
+                Ok(text) => keep(sink, name, &text, unread).await,
+                Err(error) => sink.record(name, State::Failed, error.to_string()),
+            },
+        }
+    }
+
+    async fn without_credentials(&self, sink: &Sink, name: &str, paths: Vec<String>) {
+        let source = match self.first_of(paths).await {
+            Ok(source) => source,
+            Err((state, reason)) => return sink.record(name, state, reason),
+        };
+        match credentials::without_credentials(&source.text) {
+            Ok(text) => {
+                let content = if text.starts_with('{') { Content::Json } else { Content::Yaml };
+                sink.document(ArtifactSpec::new(name, content).source(source.path), text).await;
+            }
+            Err(reason) => sink.record(name, State::Withheld, format!("{}: {reason}", source.path)),
+        }
+    }
+
+    /// The first of the files that exists; where none does, that this is so, and why for the one that could not be read.
+    async fn first_of(&self, paths: Vec<String>) -> Result<Source, (State, String)> {
+        let reason = format!("there is no {}", paths.join(" or "));
+        for path in paths {
+            let path = match HostPath::new(&path) {
+                Ok(path) => path,
+                Err(error) => return Err((State::Failed, error.to_string())),
+            };
+            match self.read(path).await {
+                Err(HostError::NotFound { .. }) => {}
+                Ok(source) => return Ok(source),
+                Err(error) => return Err((state_of(&error), reason_of(&error))),
+            }
+        }
+        Err((State::NotPresent, reason))
+    }
+
+    async fn read(&self, path: HostPath) -> Result<Source, HostError> {
+        let root = self.root.clone();
+        let name = path.to_string();
+        let text = off_thread(move || root.read_text(&path, MAX_FILE_BYTES)).await;
+        let text = text.unwrap_or_else(|source| Err(HostError::Io { path: name.clone(), source }))?;
+        Ok(Source { path: name, text })
+    }
+
+    /// The files that a pattern names; a folder that may not be looked into is recorded under the pattern's name.
+    async fn glob(&self, sink: &Sink, pattern: &str) -> Vec<HostPath> {
+        let (root, asked) = (self.root.clone(), pattern.to_owned());
+        match off_thread(move || root.glob(&asked)).await {
+            Ok(Ok(matches)) => {
+                for error in &matches.unread {
+                    record(sink, &format!("files{pattern}"), error);
+                }
+                matches.paths
+            }
+            Ok(Err(error)) => {
+                record(sink, &format!("files{pattern}"), &error);
+                Vec::new()
+            }
+            Err(error) => {
+                sink.record(&format!("files{pattern}"), State::Failed, error.to_string());
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// Keeps a document that was made here; `incomplete` says how it ends and why when something is missing from it.
+async fn keep(sink: &Sink, name: &str, text: &[u8], incomplete: Option<(State, String)>) {
+    let mut writer = sink.writer(ArtifactSpec::new(name, Content::Json));
+    let copied = writer.copy_from(text).await;
+    match (copied, incomplete) {
+        (Ok(_), None) => writer.finish().await,
+        (Ok(_), Some((state, reason))) => writer.finish_as(state, Some(reason)).await,
+        (Err(error), _) => writer.finish_as(State::Failed, Some(error.to_string())).await,
+    };
+}

@@ -1,0 +1,50 @@
+//! The files of syslog, for nodes without a journal: current and rotated.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use periscope_core::{Content, Sink, State};
+use periscope_host::HostRoot;
+
+use crate::host_files::{collect, off_thread, record, too_old};
+
+/// What distributions call them, as globs.
+const FILES: [&str; 3] = ["/var/log/syslog*", "/var/log/messages*", "/var/log/kern.log*"];
+
+/// Copies the files. One that was last written before `since` is left out.
+pub(super) async fn copy(root: &HostRoot, sink: &Sink, since: Option<Timestamp>) {
+    let since = since.map(SystemTime::from);
+    let mut is_there = false;
+    for pattern in FILES {
+        let asked = root.clone();
+        let matches = match off_thread(move || asked.glob(pattern)).await {
+            Ok(Ok(matches)) => matches,
+            Ok(Err(error)) => {
+                record(sink, "syslog", &error);
+                continue;
+            }
+            Err(error) => {
+                sink.record("syslog", State::Failed, error.to_string());
+                continue;
+            }
+        };
+        for error in &matches.unread {
+            record(sink, "syslog", error);
+        }
+        for path in matches.paths {
+            is_there = true;
+            let file = path.file_name().unwrap_or_default();
+            let name = format!("syslog/{}", file.strip_suffix(".gz").unwrap_or(file));
+            let written = root.metadata(&path).ok().map(|metadata| metadata.modified);
+            match written.filter(|&written| since.is_some_and(|since| written < since)) {
+                Some(written) => sink.record(&name, State::NotApplicable, too_old(written)),
+                None => {
+                    collect(root, sink, &path, &name, Content::Text).await;
+                }
+            }
+        }
+    }
+    if !is_there {
+        sink.record("syslog", State::NotPresent, "there are no files of syslog");
+    }
+}
