@@ -70,6 +70,8 @@ impl Write for BlockWriter {
 mod tests {
     use std::io::Write as _;
 
+    use periscope_core::{Archive as _, Format};
+    use periscope_testkit::SampleArchive;
     use proptest::prelude::{ProptestConfig, proptest};
 
     use super::{BLOCK, blocks};
@@ -77,26 +79,22 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn blocks_are_full_but_the_last_and_make_up_what_was_written(size in 0..3 * BLOCK, piece in 1..2 * BLOCK) {
-            let written: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
+        fn blocks_are_full_but_the_last_and_make_up_what_was_written(bytes in 0..3 * BLOCK as u64, seed: u64) {
+            let archive = SampleArchive::new(seed, bytes);
             let (mut writer, mut reader) = blocks();
-            let read = std::thread::scope(|scope| {
-                let written = &written;
-                scope.spawn(move || {
-                    for piece in written.chunks(piece) {
-                        writer.write_all(piece).unwrap();
-                    }
+            let mut read = Vec::new();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    archive.write_to(Format::Zip, &mut writer).unwrap();
                     writer.finish().unwrap();
                 });
-                let mut read = Vec::new();
                 while let Some(block) = reader.blocking_recv() {
                     assert!(!block.is_empty());
                     assert_eq!(read.len() % BLOCK, 0, "a short block came before the last");
                     read.extend_from_slice(&block);
                 }
-                read
             });
-            assert!(read == written);
+            assert!(read == archive.packed());
         }
     }
 
