@@ -74,13 +74,21 @@ fn logs_of_a_chatty_pod_are_rotated_and_compressed() {
 }
 
 #[test]
-fn a_crashing_container_is_restarted_and_its_earlier_log_kept() {
+fn a_restarted_container_keeps_the_log_of_its_earlier_instance() {
     let pods = Services::running().cluster.root().join("var/log/pods");
-    eventually("the logs of two instances of the crashing container", || {
-        let logs = files(&pods)
-            .into_iter()
-            .filter(|path| path.parent().is_some_and(|folder| folder.ends_with("crash")));
-        (logs.count() >= 2).then_some(())
+    let kept = |log: &str| files(&pods).iter().any(|path| path.ends_with(log));
+    eventually("the logs of both instances", || {
+        (kept("stumble/0.log") && kept("stumble/1.log")).then_some(())
+    });
+}
+
+#[test]
+fn a_container_crashes_again_and_again() {
+    let cluster = Services::running().cluster;
+    let reason = "jsonpath={.status.containerStatuses[0].state.waiting.reason}";
+    eventually("a crash loop", || {
+        let state = cluster.kubectl(&["get", "pod", "crashing", "--namespace=kube-system", "-o", reason]);
+        (state == "CrashLoopBackOff").then_some(())
     });
 }
 

@@ -1,12 +1,14 @@
 //! The only program in the image that the test cluster runs: it waits, prints, talks without end, or crashes.
-//! It reads nothing and listens nowhere. Built alone and statically, so that its image holds this one file.
+//! It listens nowhere. Built alone and statically, so that its image holds this one file.
 
+use std::fs::File;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-const USAGE: &str = "usage: guest wait | print LINES | chat LINES_PER_SECOND | crash LINES EXIT_CODE";
+const USAGE: &str = "usage: guest wait | print LINES | chat LINES_PER_SECOND | crash LINES EXIT_CODE | stumble MARKER_FILE LINES EXIT_CODE";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,9 +25,7 @@ fn main() -> ExitCode {
 fn run(words: &[&str]) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match words {
         // Also what the sandbox of every pod runs.
-        ["wait"] => loop {
-            thread::park();
-        },
+        ["wait"] => wait(),
         ["print", lines] => {
             print_lines(1, lines.parse()?)?;
             Ok(ExitCode::SUCCESS)
@@ -36,7 +36,22 @@ fn run(words: &[&str]) -> Result<ExitCode, Box<dyn std::error::Error>> {
             eprintln!("level=error msg=\"giving up\" code={code}");
             Ok(ExitCode::from(code.parse::<u8>()?))
         }
+        // Crashes at its first start only, so that the log of an earlier instance stays beside the running one's.
+        ["stumble", marker, lines, code] => {
+            print_lines(1, lines.parse()?)?;
+            if Path::new(marker).exists() {
+                wait()
+            }
+            File::create(marker)?;
+            Ok(ExitCode::from(code.parse::<u8>()?))
+        }
         _ => Err(USAGE.into()),
+    }
+}
+
+fn wait() -> ! {
+    loop {
+        thread::park();
     }
 }
 
@@ -54,7 +69,11 @@ fn chat(per_second: u64) -> Result<ExitCode, Box<dyn std::error::Error>> {
 fn print_lines(first: u64, count: u64) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for number in first..first + count {
-        writeln!(out, "line={number} level=info msg=\"nothing out of the ordinary, the work goes on\" queue=orders depth={}", number % 17)?;
+        writeln!(
+            out,
+            "line={number} level=info msg=\"nothing out of the ordinary, the work goes on\" queue=orders depth={}",
+            number % 17
+        )?;
     }
     out.flush()
 }

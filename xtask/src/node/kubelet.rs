@@ -60,7 +60,7 @@ pub(super) fn issue_credentials(node: &Node, authority: &Authority) -> Result<()
 
 /// Starts containerd; its configuration is at the usual place.
 pub(super) fn start_runtime(units: &mut Units) -> Result<()> {
-    units.start_in_journal("containerd", &mut Command::new("containerd"))
+    units.start_in_journal("containerd", &mut Command::new("/usr/bin/containerd"))
 }
 
 /// Gives the runtime the cluster's one image.
@@ -79,7 +79,7 @@ pub(super) fn import_image(node: &Node, units: &mut Units) -> Result<()> {
 pub(super) fn start(node: &Node, units: &mut Units) -> Result<()> {
     units.start_in_journal(
         "kubelet",
-        Command::new(node.kube.join("kubelet")).args([
+        Command::new("/usr/local/bin/kubelet").args([
             "--enable-server",
             "--node-labels=agentpool=nodepool1,kubernetes.azure.com/mode=system",
             "--v=2",

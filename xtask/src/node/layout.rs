@@ -1,5 +1,5 @@
-//! The node's file system: the machine's own, with private `/etc`, `/var`, `/run` and `/sys` over it, and the files of an
-//! AKS node in them. Nothing of it is seen, or left, outside the node's mount namespace.
+//! The node's file system: the machine's own, with private `/etc`, `/var`, `/run`, `/sys` and `/usr/local/bin` over it,
+//! and the files of an AKS node in them. Nothing of it is seen, or left, outside the node's mount namespace.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -20,7 +20,7 @@ pub(super) fn mount(node: &Node) -> Result<()> {
     mount_with(&["-t", "tmpfs", "tmpfs", "/run"])?;
     fs::create_dir(STATE).context("cannot make the state folder in the node")?;
     mount_with(&["--bind", &node.state.to_string_lossy(), STATE])?;
-    for folder in ["/etc", "/var"] {
+    for folder in ["/etc", "/var", "/usr/local/bin"] {
         overlay(folder)?;
     }
     for folder in ON_DISK {
@@ -45,6 +45,12 @@ pub(super) fn fill(node: &Node) -> Result<()> {
         &journal,
     ] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    for program in ["kubelet", "kubectl"] {
+        let path = Path::new("/usr/local/bin").join(program);
+        clear(&path)
+            .and_then(|()| symlink(node.kube.join(program), &path))
+            .with_context(|| format!("cannot link {}", path.display()))?;
     }
     for group in node.control_groups() {
         fs::create_dir_all(&group).with_context(|| format!("cannot make {}", group.display()))?;
@@ -105,15 +111,20 @@ fn copy(node: &Node, from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the machine has at `target`, perhaps a link out of the overlay, must not be written through.
 fn replace(node: &Node, source: &Path, target: &Path, is_link: bool) -> Result<()> {
-    if target.symlink_metadata().is_ok() {
-        fs::remove_file(target)?;
-    }
+    clear(target)?;
     if is_link {
         symlink(fs::read_link(source)?, target)?;
     } else {
         fs::write(target, replace_names(node, &fs::read_to_string(source)?))?;
     }
     Ok(())
+}
+
+/// What the machine has at a path, perhaps a link out of the private folders, must not be written through.
+fn clear(path: &Path) -> std::io::Result<()> {
+    match path.symlink_metadata() {
+        Ok(_) => fs::remove_file(path),
+        Err(_) => Ok(()),
+    }
 }

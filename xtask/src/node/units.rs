@@ -2,7 +2,6 @@
 //! the units of a node.
 
 use std::fs::{self, File};
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -43,10 +42,9 @@ impl Units {
         self.spawn(name, command)
     }
 
-    /// Starts a process as systemd would start the unit `name`: as `/usr/local/bin/<name>`, logging to the journal.
+    /// Starts a process as systemd would start the unit `name`: logging to the journal.
     pub(super) fn start_in_journal(&mut self, name: &'static str, command: &mut Command) -> Result<()> {
         let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
-        command.arg0(format!("/usr/local/bin/{name}"));
         command
             .stdout(writer.try_clone().context("cannot share a pipe")?)
             .stderr(writer);
