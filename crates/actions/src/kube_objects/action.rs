@@ -1,0 +1,109 @@
+//! The action: what is known of it beforehand, and its run in outline.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use periscope_cluster::{Catalogue, ClusterAccess};
+use periscope_core::{
+    Action, ActionContext, ActionError, Descriptor, ItemDescriptor, NodeInfo, Rbac, Sensitivity, State, Support,
+};
+
+use super::{collect::Collector, paths, plan};
+use crate::api_errors::state_of;
+
+/// What is known about the action beforehand.
+pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
+    id: "kube-objects",
+    summary: "Objects of the Kubernetes API with their events, as JSON and described; no Secret data",
+    timeout: Duration::from_mins(3),
+    // A namespace of a thousand pods is about 20 MiB of JSON.
+    limit: 64 * 1024 * 1024,
+    rbac: &[
+        Rbac {
+            group: "",
+            resources: &["events", "pods", "services"],
+            verbs: &["get", "list"],
+        },
+        Rbac {
+            group: "apps",
+            resources: &["deployments"],
+            verbs: &["get", "list"],
+        },
+        Rbac {
+            group: "discovery.k8s.io",
+            resources: &["endpointslices"],
+            verbs: &["list"],
+        },
+    ],
+    sensitivity: Sensitivity::Configuration,
+    items: &[
+        ItemDescriptor {
+            path: "<namespace>_<resource>.txt",
+            summary: "descriptions of all objects of one entry, with events",
+        },
+        ItemDescriptor {
+            path: "<namespace>_<resource>_<name>.txt",
+            summary: "description of the one object of an entry, with events",
+        },
+        ItemDescriptor {
+            path: "cluster-resources/<resource>/<namespace>.json",
+            summary: "the raw objects of all entries for one resource in one namespace, at the top of the archive",
+        },
+        ItemDescriptor {
+            path: "cluster-resources/events/<namespace>.json",
+            summary: "the raw events of each namespace that an entry names, at the top of the archive",
+        },
+    ],
+};
+
+/// Gathers objects of the Kubernetes API.
+pub(crate) struct KubeObjects {
+    cluster: Result<ClusterAccess, String>,
+    entries: Vec<String>,
+}
+
+impl KubeObjects {
+    /// The objects of `entries` (see [`KubeObjectEntry`](super::KubeObjectEntry)), from `cluster`.
+    pub(crate) fn new(cluster: Result<ClusterAccess, String>, entries: Vec<String>) -> Self {
+        Self { cluster, entries }
+    }
+}
+
+#[async_trait]
+impl Action for KubeObjects {
+    async fn supported(&self, _node: &NodeInfo) -> Support {
+        match &self.cluster {
+            Ok(_) => Support::Yes,
+            Err(reason) => Support::No(reason.clone()),
+        }
+    }
+
+    async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
+        let cluster = self
+            .cluster
+            .as_ref()
+            .map_err(|reason| ActionError::new(State::NotApplicable, reason))?;
+        let entries = plan::parse(&self.entries, &cx.sink);
+        for entry in &entries {
+            cx.sink.plan(&paths::description(entry));
+        }
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let catalogue = Catalogue::fetch(cluster).await.map_err(|error| {
+            let state = state_of(&error);
+            ActionError::new(state, "the resources of the API server are not known").because(error)
+        })?;
+        let plan = plan::plan(entries, &catalogue, &cx.sink);
+        let collector = Collector {
+            cluster,
+            catalogue: &catalogue,
+            sink: &cx.sink,
+            node: cx.node.name.as_str(),
+            now: Timestamp::now(),
+        };
+        collector.collect(plan).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,18 @@
+//! `kube-objects`: the objects of the API that the user lists, as raw JSON where viewers of support bundles look for it, and described
+//! for people with their events. Never the data of Secrets.
+
+mod action;
+mod collect;
+mod describe;
+mod endpoints;
+mod entry;
+mod events;
+mod output;
+mod paths;
+mod plan;
+
+pub(crate) use action::{DESCRIPTOR, KubeObjects};
+pub use entry::{InvalidKubeObject, KubeObjectEntry};
+
+#[cfg(test)]
+mod tests;
