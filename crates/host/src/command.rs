@@ -164,9 +164,9 @@ pub struct CommandEnd {
 }
 
 impl CommandEnd {
-    /// Whether it exited by itself with status 0.
+    /// Whether it exited by itself, in time and with status 0.
     pub fn success(&self) -> bool {
-        self.status == Some(0)
+        self.status == Some(0) && !self.timed_out
     }
 
     /// What was wrong, in one line with the last line of standard error; `None` after a success.

@@ -9,7 +9,7 @@ use crate::pattern::NamePattern;
 use crate::{HostPath, HostPathError};
 
 /// Folders of logs and of provisioning, of AKS nodes and of Linux machines in general.
-const LOG_FOLDERS: [&str; 10] = [
+const LOG_FOLDERS: [&str; 12] = [
     "/var/log",
     "/run/log",
     // Log files of Docker's containers: `<id>/<id>-json.log`.
@@ -18,15 +18,18 @@ const LOG_FOLDERS: [&str; 10] = [
     "/var/lib/waagent",
     "/run/cloud-init",
     "/opt/azure",
-    "/opt/cni",
-    "/var/run/azure-vnet",
     "/etc/cni/net.d",
+    // State of Azure's network plug-ins; `/var/run` is a link to `/run`, and both names are checked.
+    "/var/run/azure-vnet.json",
+    "/run/azure-vnet.json",
+    "/var/run/azure-vnet-ipam.json",
+    "/run/azure-vnet-ipam.json",
 ];
 
 /// File names that hold keys, tokens or passwords wherever they are.
 ///
 /// Narrow on purpose: `secrets-store-csi-driver-x.log` and `token-refresher.log` are logs.
-const SECRET_FILES: [&str; 34] = [
+const SECRET_FILES: [&str; 39] = [
     "*.key",
     "*.pem",
     "*.pfx",
@@ -34,9 +37,8 @@ const SECRET_FILES: [&str; 34] = [
     "*.prv",
     "*.jks",
     "*.keytab",
-    "*.kubeconfig",
-    "kubeconfig",
-    "kubeconfig.*",
+    // Network plug-ins keep theirs as `calico-kubeconfig` beside their configuration.
+    "*kubeconfig*",
     "*token",
     "token.*",
     "*[-_]token.*",
@@ -60,7 +62,15 @@ const SECRET_FILES: [&str; 34] = [
     ".git-credentials",
     "ovf-env.xml",
     "azure.json",
+    // What a machine was provisioned with, keys and bootstrap tokens included.
     "user-data*",
+    "vendor-data*",
+    "customdata",
+    "cloud-config*",
+    "combined-cloud-config*",
+    "instance-data-sensitive*",
+    "aks-node-controller-config*",
+    "cse_cmd*",
 ];
 
 /// Folders below which nothing is read, wherever they are.
@@ -191,6 +201,8 @@ mod tests {
     #[case::kubelet_conf("/etc/kubernetes/kubelet.conf", ConfinementError::Secret)]
     #[case::node_credentials("/etc/kubernetes/azure.json", ConfinementError::Secret)]
     #[case::bootstrap_script("/var/lib/cloud/instances/i-1/scripts/part-001", ConfinementError::Secret)]
+    #[case::network_plugin("/etc/cni/net.d/calico-kubeconfig", ConfinementError::Secret)]
+    #[case::custom_data("/var/lib/waagent/CustomData", ConfinementError::Secret)]
     #[case::wire_server("/var/lib/waagent/SharedConfig.xml", ConfinementError::Secret)]
     fn refuses(#[case] path: &str, #[case] expected: ConfinementError) {
         let confinement = Confinement::new(&[HostPath::new("/srv/app").unwrap()]).unwrap();

@@ -27,7 +27,14 @@ const STDERR_READ_BYTES: usize = 4096;
 
 /// Starts `command` in a process group of its own, which is killed at `timeout`, with its leader, or when the
 /// [`RunningCommand`] is dropped.
-pub(crate) fn start(mut command: Command, timeout: Duration) -> io::Result<RunningCommand> {
+pub(crate) fn start(command: Command, timeout: Duration) -> io::Result<RunningCommand> {
+    start_until(command, tokio::time::sleep(timeout))
+}
+
+fn start_until(
+    mut command: Command,
+    deadline: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<RunningCommand> {
     command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -46,7 +53,7 @@ pub(crate) fn start(mut command: Command, timeout: Duration) -> io::Result<Runni
     let dropped = CancellationToken::new();
     let kill_when_dropped = dropped.clone().drop_guard();
     // Tasks of their own: the deadline holds even while nobody reads or waits.
-    let fate = tokio::spawn(supervise(child, group, timeout, dropped, over));
+    let fate = tokio::spawn(supervise(child, group, deadline, dropped, over));
     let tail = tokio::spawn(tail(stderr));
     Ok(RunningCommand::new(stdout, async move {
         let mut end = fate.await.unwrap_or_default();
@@ -59,14 +66,14 @@ pub(crate) fn start(mut command: Command, timeout: Duration) -> io::Result<Runni
 async fn supervise(
     mut child: Child,
     mut group: Group,
-    timeout: Duration,
+    deadline: impl Future<Output = ()>,
     dropped: CancellationToken,
     over: CancellationToken,
 ) -> CommandEnd {
     let mut end = CommandEnd::default();
     tokio::select! {
         () = exit_of(&mut child, &group) => {}
-        () = tokio::time::sleep(timeout) => end.timed_out = true,
+        () = deadline => end.timed_out = true,
         () = dropped.cancelled() => {}
     }
     // The leader is not reaped yet, so the group's number cannot have gone to somebody else.
@@ -133,37 +140,45 @@ impl Drop for Group {
 
 /// A pipe from a child that also ends when the child is gone.
 ///
-/// A process that left the group (a daemon) may hold the pipe open for ever; nobody waits for it.
+/// A process that left the group (a daemon) may hold the pipe open, and write to it, for ever; nobody waits for it.
 struct Output<P> {
     pipe: P,
     over: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Bytes that were in the pipe when the child was gone and are still to be read; `None` before that.
+    left: Option<u64>,
 }
 
-impl<P> Output<P> {
+impl<P: AsFd> Output<P> {
     fn new(pipe: P, over: &CancellationToken) -> Self {
         Self {
             pipe,
             over: Box::pin(over.clone().cancelled_owned()),
+            left: None,
         }
+    }
+
+    /// Reads what the child left in the pipe. The pipe itself is asked, because the runtime may not have heard of it.
+    fn read_left(&mut self, buffer: &mut ReadBuf<'_>) -> Result<(), Errno> {
+        let left = match self.left {
+            Some(left) => left,
+            None => rustix::io::ioctl_fionread(&self.pipe)?,
+        };
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.remaining());
+        let count = match rustix::io::read(&self.pipe, buffer.initialize_unfilled_to(wanted)) {
+            Err(Errno::AGAIN) => 0,
+            read => read?,
+        };
+        buffer.advance(count);
+        self.left = Some(left.saturating_sub(count as u64));
+        Ok(())
     }
 }
 
 impl<P: AsyncRead + AsFd + Unpin> AsyncRead for Output<P> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Poll::Ready(read) = Pin::new(&mut self.pipe).poll_read(cx, buffer) {
-            return Poll::Ready(read);
-        }
         match self.over.as_mut().poll(cx) {
-            Poll::Pending => Poll::Pending,
-            // The runtime may not have heard yet of bytes that are in the pipe, so the pipe itself is asked.
-            Poll::Ready(()) => match rustix::io::read(&self.pipe, buffer.initialize_unfilled()) {
-                Ok(count) => {
-                    buffer.advance(count);
-                    Poll::Ready(Ok(()))
-                }
-                Err(Errno::AGAIN) => Poll::Ready(Ok(())),
-                Err(errno) => Poll::Ready(Err(errno.into())),
-            },
+            Poll::Pending => Pin::new(&mut self.pipe).poll_read(cx, buffer),
+            Poll::Ready(()) => Poll::Ready(self.read_left(buffer).map_err(io::Error::from)),
         }
     }
 }
@@ -185,28 +200,41 @@ async fn tail(mut stderr: impl AsyncRead + Unpin) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use rstest::rstest;
-    use tokio::io::AsyncBufReadExt;
+    use tokio::io::{AsyncBufReadExt, BufReader};
 
     use super::*;
 
-    /// Long enough for any shell on a busy machine; no test waits for it.
-    const LONG: Duration = Duration::from_mins(1);
-
-    /// Short, for tests whose program would run for ever.
-    const SHORT: Duration = Duration::from_millis(200);
-
-    fn shell(script: &str, timeout: Duration) -> RunningCommand {
+    fn shell(script: &str, deadline: impl Future<Output = ()> + Send + 'static) -> RunningCommand {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(script).stdin(Stdio::null());
-        start(command, timeout).unwrap()
+        start_until(command, deadline).unwrap()
     }
 
-    async fn run(script: &str, timeout: Duration) -> (String, CommandEnd) {
-        let mut running = shell(script, timeout);
+    async fn run(script: &str) -> (String, CommandEnd) {
+        let mut running = shell(script, pending());
         let mut output = String::new();
         running.stdout().read_to_string(&mut output).await.unwrap();
         (output, running.wait().await)
+    }
+
+    async fn first_line(running: &mut RunningCommand) -> String {
+        let mut line = String::new();
+        BufReader::new(running.stdout()).read_line(&mut line).await.unwrap();
+        line.trim().to_owned()
+    }
+
+    fn process(line: &str) -> Pid {
+        Pid::from_raw(line.trim().parse().unwrap()).unwrap()
+    }
+
+    /// Waits for the end of a process that is no child of ours; a failure hangs until the test runner ends it.
+    async fn assert_dies(process: Pid) {
+        if let Some(handle) = process_handle(process) {
+            drop(handle.readable().await.unwrap());
+        }
     }
 
     #[rstest]
@@ -228,13 +256,18 @@ mod tests {
             timed_out: false,
             abandoned: false,
         };
-        assert_eq!(run(script, LONG).await, (output.into(), end));
+        assert_eq!(run(script).await, (output.into(), end));
     }
 
     #[tokio::test]
     async fn the_deadline_ends_the_whole_group_and_keeps_what_was_said() {
-        let (output, end) = run("sleep 1000 & echo early; echo why >&2; sleep 1000", SHORT).await;
-        assert_eq!(output, "early\n");
+        let deadline = CancellationToken::new();
+        let script = "sleep 1000 & echo why >&2; echo $!; echo more; wait";
+        let mut running = shell(script, deadline.clone().cancelled_owned());
+        let grandchild = process(&first_line(&mut running).await);
+        deadline.cancel();
+        assert_dies(grandchild).await;
+        let end = running.wait().await;
         assert_eq!(
             (end.timed_out, end.signal, end.stderr_tail.as_str()),
             (true, Some(9), "why\n")
@@ -243,14 +276,22 @@ mod tests {
 
     #[tokio::test]
     async fn the_deadline_holds_while_nobody_reads() {
-        let mut running = shell("echo $$; while :; do echo full; done", SHORT);
-        let mut pid = String::new();
-        tokio::io::BufReader::new(running.stdout())
-            .read_line(&mut pid)
-            .await
-            .unwrap();
-        assert_dies(Pid::from_raw(pid.trim().parse().unwrap()).unwrap()).await;
+        let deadline = CancellationToken::new();
+        let mut running = shell(
+            "echo $$; while :; do echo full; done",
+            deadline.clone().cancelled_owned(),
+        );
+        let leader = process(&first_line(&mut running).await);
+        deadline.cancel();
+        assert_dies(leader).await;
         assert!(running.wait().await.timed_out);
+    }
+
+    #[tokio::test]
+    async fn a_timeout_is_a_deadline() {
+        let mut command = Command::new("/bin/sleep");
+        command.arg("1000").stdin(Stdio::null());
+        assert!(start(command, Duration::from_millis(1)).unwrap().wait().await.timed_out);
     }
 
     #[tokio::test]
@@ -258,39 +299,38 @@ mod tests {
         // The shell ends when the daemon has its own session; the pipe stays open in the daemon's hands.
         let script = "setsid sleep 1000 & echo $!; \
             until [ \"$(cut -d' ' -f6 /proc/$!/stat)\" = $! ]; do :; done";
-        let (output, end) = run(script, LONG).await;
+        let (output, end) = run(script).await;
         assert_eq!((end.status, end.timed_out), (Some(0), false));
-        let daemon = Pid::from_raw(output.trim().parse().unwrap()).unwrap();
-        rustix::process::kill_process(daemon, Signal::KILL).expect("the daemon is alive");
+        rustix::process::kill_process(process(&output), Signal::KILL).expect("the daemon is alive");
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_keeps_writing_keeps_nobody_waiting() {
+        let script = "setsid sh -c 'while echo noise; do :; done' & \
+            until [ \"$(cut -d' ' -f6 /proc/$!/stat)\" = $! ]; do :; done";
+        // The daemon ends by itself when the reading end of its pipe is closed.
+        let (output, end) = run(script).await;
+        assert!(output.lines().all(|line| line == "noise"), "{output}");
+        assert_eq!((end.status, end.timed_out), (Some(0), false));
     }
 
     #[tokio::test]
     async fn children_left_behind_are_killed_with_their_leader() {
-        let (output, _) = run("sleep 1000 & echo $!", LONG).await;
-        let pid = Pid::from_raw(output.trim().parse().unwrap()).unwrap();
-        assert_dies(pid).await;
+        let (output, _) = run("sleep 1000 & echo $!").await;
+        assert_dies(process(&output)).await;
     }
 
     #[tokio::test]
     async fn dropping_kills_grandchildren_too() {
-        let mut running = shell("sleep 1000 & echo $!; wait", LONG);
-        let mut first = [0; 16];
-        let count = running.stdout().read(&mut first).await.unwrap();
-        let pid = std::str::from_utf8(&first[..count]).unwrap().trim().parse().unwrap();
+        let mut running = shell("sleep 1000 & echo $!; wait", pending());
+        let grandchild = process(&first_line(&mut running).await);
         drop(running);
-        assert_dies(Pid::from_raw(pid).unwrap()).await;
-    }
-
-    /// Waits for the end of a process that is no child of ours; the test runner's own limit ends a failure.
-    async fn assert_dies(process: Pid) {
-        if let Some(handle) = process_handle(process) {
-            drop(handle.readable().await.unwrap());
-        }
+        assert_dies(grandchild).await;
     }
 
     #[tokio::test]
     async fn more_output_than_any_buffer_arrives_whole() {
-        let mut running = shell("dd if=/dev/zero bs=65536 count=512 2>/dev/null; printf end", LONG);
+        let mut running = shell("dd if=/dev/zero bs=65536 count=512 2>/dev/null; printf end", pending());
         let mut piece = vec![0; 64 * 1024];
         let mut total = 0;
         let mut last = Vec::new();
@@ -309,18 +349,14 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_end_of_standard_error_is_kept() {
-        let (_, end) = run(
-            "i=0; while [ $i -lt 3000 ]; do echo line $i >&2; i=$((i+1)); done",
-            LONG,
-        )
-        .await;
+        let (_, end) = run("i=0; while [ $i -lt 3000 ]; do echo line $i >&2; i=$((i+1)); done").await;
         assert_eq!(end.stderr_tail.len(), STDERR_TAIL_BYTES);
         assert!(end.stderr_tail.ends_with("line 2998\nline 2999\n"));
     }
 
     #[tokio::test]
     async fn output_that_nobody_wants_does_not_stop_the_end() {
-        let end = shell("echo unread; exit 0", LONG).wait().await;
+        let end = shell("echo unread; exit 0", pending()).wait().await;
         assert!(!end.timed_out);
     }
 }
