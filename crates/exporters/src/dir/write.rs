@@ -1,9 +1,9 @@
 //! Writes one archive into one folder: under a hidden temporary name first, under its own name only when it is whole.
 //! It knows nothing of exporters and runs on a blocking thread.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use periscope_core::{Archive, Format};
@@ -16,16 +16,18 @@ const WRITE_BUFFER: usize = 64 * 1024;
 /// The end of the names under which something unfinished is written.
 const UNFINISHED: &str = ".partial";
 
+/// An archive holds what only root may read on the node, so its folders are for their owner only.
+const FOLDER_MODE: u32 = 0o700;
+
 /// Where an archive now is.
 pub(super) struct Written {
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
 }
 
-/// Makes a folder and those above it that are missing. An archive holds what only root may read on the node, so the folders
-/// that are new are for their owner only.
+/// Makes a folder and those above it that are missing.
 pub(super) fn private_folders(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder)
 }
 
 /// Writes the archive as one file `<node>.<format>`.
@@ -85,11 +87,12 @@ pub(super) fn unpacked(archive: &dyn Archive, folder: &Path) -> io::Result<Writt
     Ok(Written { path, bytes })
 }
 
-/// Its mode is 0700, and it removes itself with everything in it.
+/// It removes itself with everything in it.
 fn unfinished_folder(archive: &dyn Archive, folder: &Path) -> io::Result<TempDir> {
     tempfile::Builder::new()
         .prefix(&format!(".{}.", archive.node()))
         .suffix(UNFINISHED)
+        .permissions(Permissions::from_mode(FOLDER_MODE))
         .tempdir_in(folder)
 }
 
