@@ -36,6 +36,7 @@ impl HostRoot {
         let mut search = Search {
             root: self,
             visited: 0,
+            over: false,
             found: GlobMatches::default(),
         };
         search.expand(&HostPath::root(), &parts, 0);
@@ -77,12 +78,14 @@ struct Search<'a> {
     root: &'a HostRoot,
     visited: usize,
     found: GlobMatches,
+    /// A bound on the whole search was reached.
+    over: bool,
 }
 
 impl Search<'_> {
     /// Adds what `parts` name below `folder`; `depth` counts the folders that a `**` has gone down.
     fn expand(&mut self, folder: &HostPath, parts: &[Part], depth: usize) {
-        if self.found.cut {
+        if self.over {
             return;
         }
         let Some((part, rest)) = parts.split_first() else {
@@ -91,7 +94,7 @@ impl Search<'_> {
         };
         match part {
             Part::Name(name) => {
-                let Ok(path) = folder.join(name) else { return };
+                let Some(path) = self.below(folder, name) else { return };
                 if !rest.is_empty() {
                     self.expand(&path, rest, 0);
                     return;
@@ -117,16 +120,18 @@ impl Search<'_> {
                     if entry.name.starts_with('.') {
                         continue;
                     }
-                    let Ok(path) = folder.join(&entry.name) else { continue };
+                    let Some(path) = self.below(folder, &entry.name) else {
+                        continue;
+                    };
                     if rest.is_empty() {
                         self.add(&path);
                     }
                     if entry.kind == EntryKind::Dir {
-                        if depth == MAX_DEPTH {
+                        if depth < MAX_DEPTH {
+                            self.expand(&path, parts, depth + 1);
+                        } else {
                             self.found.cut = true;
-                            return;
                         }
-                        self.expand(&path, parts, depth + 1);
                     }
                 }
             }
@@ -134,7 +139,9 @@ impl Search<'_> {
     }
 
     fn descend(&mut self, folder: &HostPath, entry: &DirEntry, rest: &[Part]) {
-        let Ok(path) = folder.join(&entry.name) else { return };
+        let Some(path) = self.below(folder, &entry.name) else {
+            return;
+        };
         if rest.is_empty() {
             self.add(&path);
         } else if matches!(entry.kind, EntryKind::Dir | EntryKind::Link) {
@@ -147,7 +154,7 @@ impl Search<'_> {
             Ok(entries) => {
                 self.visited += entries.len();
                 if self.visited > MAX_VISITED {
-                    self.found.cut = true;
+                    self.stop();
                     return Vec::new();
                 }
                 entries
@@ -161,10 +168,22 @@ impl Search<'_> {
 
     fn add(&mut self, path: &HostPath) {
         if self.found.paths.len() == MAX_MATCHES {
-            self.found.cut = true;
+            self.stop();
         } else {
             self.found.paths.push(path.clone());
         }
+    }
+
+    fn stop(&mut self) {
+        self.over = true;
+        self.found.cut = true;
+    }
+
+    /// The path of `name` in `folder`, unless it is longer than paths can be.
+    fn below(&mut self, folder: &HostPath, name: &str) -> Option<HostPath> {
+        let path = folder.join(name).ok();
+        self.found.cut |= path.is_none();
+        path
     }
 
     fn missed(&mut self, error: HostError) {

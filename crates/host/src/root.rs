@@ -41,6 +41,18 @@ pub enum RootOrigin {
     PodMounts,
 }
 
+impl fmt::Display for RootOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Explicit => "named by the user",
+            Self::Mounted => "mounted into this pod",
+            Self::FirstProcess => "the root of process 1",
+            Self::Own => "this process's own",
+            Self::PodMounts => "the folders of the node that this pod has mounted",
+        })
+    }
+}
+
 /// The root folder of the node. Clones share one handle.
 #[derive(Clone)]
 pub struct HostRoot {
@@ -233,12 +245,15 @@ impl HostRoot {
         let Inner {
             view, kernel_resolves, ..
         } = &*self.inner;
-        let answer = if *kernel_resolves && view.is_plain() {
-            resolve::by_kernel(view.base.as_fd(), path.as_str(), last).map_err(Refusal::Os)
-        } else {
-            resolve::by_component(view, path.as_str(), last).map(|resolved| resolved.handle)
-        };
-        answer.map_err(refused(path))
+        if *kernel_resolves && view.is_plain() {
+            match resolve::by_kernel(view.base.as_fd(), path.as_str(), last) {
+                // Somebody keeps renaming folders on the way; walking is not disturbed by that.
+                Err(Errno::AGAIN) => {}
+                answer => return answer.map_err(Refusal::Os).map_err(refused(path)),
+            }
+        }
+        let walked = resolve::by_component(view, path.as_str(), last).map_err(refused(path))?;
+        Ok(walked.handle)
     }
 }
 

@@ -127,7 +127,8 @@ impl HostCommands {
         let read = running.stdout().take(PROBE_BYTES).read_to_string(&mut answer).await;
         let end = running.wait().await;
         if let Some(problem) = end.problem() {
-            return Err(problem);
+            let said = end.stderr_tail.trim();
+            return Err(if said.is_empty() { problem } else { said.to_owned() });
         }
         read.map_err(|error| error.to_string())?;
         Entry::from_arg(answer.trim_end()).ok_or_else(|| "this program does not start itself again".to_owned())

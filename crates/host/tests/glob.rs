@@ -77,8 +77,15 @@ fn a_link_that_goes_in_circles_is_no_match_and_no_gap_is_hidden() {
 #[test]
 fn a_deep_tree_is_cut_and_says_so() {
     let deep = "/d".repeat(40);
-    let node = HostFixture::new().file(&format!("{deep}/x"), "").file("/d/x", "");
+    let node = HostFixture::new()
+        .file(&format!("{deep}/x"), "")
+        .file("/d/x", "")
+        .file("/e/x", "");
     let found = found(&node, "/**/x");
     assert!(found.cut);
-    assert_eq!(found.paths, [HostPath::new("/d/x").unwrap()]);
+    // What comes after the deep folder is not lost.
+    assert_eq!(
+        found.paths,
+        [HostPath::new("/d/x").unwrap(), HostPath::new("/e/x").unwrap()]
+    );
 }
