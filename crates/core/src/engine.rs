@@ -244,3 +244,7 @@ fn describe_panic(error: tokio::task::JoinError) -> String {
         Err(error) => error.to_string(),
     }
 }
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

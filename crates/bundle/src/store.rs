@@ -1,0 +1,202 @@
+//! The store of a run: where artifacts lie until they are packed. Which of them there should be is the manifest's affair.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, SeekFrom};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder};
+use jiff::Timestamp;
+use periscope_core::{ArtifactPath, ArtifactSpec, ArtifactStream, Encoding, End, ReadSeek, Store, StoreError, Stored};
+use periscope_redact::{Rules, redact_str};
+
+use crate::budget::{Budget, BudgetLimits};
+use crate::gzip;
+use crate::pipeline::{Kept, Pipeline, Stream, spool_error};
+use crate::segment::{Extent, Segments};
+
+/// Bytes read from a source at a time.
+const CHUNK: usize = 128 * 1024;
+/// Bytes inflated at a time when an artifact is read.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// One artifact that was kept.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// Its deflate stream.
+    pub extent: Extent,
+    /// CRC-32 of its content.
+    pub crc32: u32,
+    /// Its content's length in bytes.
+    pub len: u64,
+    /// When its source was last written, where that is known.
+    pub modified: Option<Timestamp>,
+}
+
+impl Artifact {
+    /// Reads its content.
+    pub fn reader(&self) -> impl BufRead + use<> {
+        BufReader::with_capacity(READ_BUFFER, DeflateDecoder::new(self.extent.reader()))
+    }
+}
+
+/// The artifacts that were kept so far.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf {
+    artifacts: Mutex<BTreeMap<ArtifactPath, Artifact>>,
+}
+
+impl Shelf {
+    pub(crate) fn put(&self, path: ArtifactPath, modified: Option<Timestamp>, kept: Kept) -> Stored {
+        let len = kept.sums.len();
+        let (sha256, crc32) = kept.sums.finish();
+        let compressed_bytes = kept.extent.len();
+        let artifact = Artifact {
+            extent: kept.extent,
+            crc32,
+            len,
+            modified,
+        };
+        self.artifacts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(path, artifact);
+        Stored {
+            raw_bytes: kept.raw_bytes,
+            stored_bytes: len,
+            compressed_bytes,
+            sha256,
+            redactions: kept.redactions,
+            end: kept.end,
+        }
+    }
+}
+
+/// Keeps the artifacts of one run, redacted and compressed, in unlinked files on the output's disk.
+#[derive(Debug)]
+pub struct SpoolStore {
+    rules: Arc<Rules>,
+    segments: Arc<Segments>,
+    shelf: Arc<Shelf>,
+}
+
+impl SpoolStore {
+    /// A store whose files lie, unseen, in `folder`.
+    ///
+    /// # Errors
+    /// When no file can be made there.
+    pub fn new(folder: &Path, limits: BudgetLimits) -> io::Result<Self> {
+        let disk: Arc<File> = Arc::new(tempfile::tempfile_in(folder)?);
+        let budget = Arc::new(Budget::new(limits, disk));
+        Ok(Self {
+            rules: Arc::clone(Rules::shared()),
+            segments: Arc::new(Segments::new(folder, budget)),
+            shelf: Arc::default(),
+        })
+    }
+
+    /// The artifact at `path`, if it was kept.
+    pub fn artifact(&self, path: &ArtifactPath) -> Option<Artifact> {
+        self.shelf
+            .artifacts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(path)
+            .cloned()
+    }
+
+    /// The paths of what was kept, sorted.
+    pub fn paths(&self) -> Vec<ArtifactPath> {
+        self.shelf
+            .artifacts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys()
+            .cloned()
+            .collect()
+    }
+
+    fn pipeline(&self, spec: &ArtifactSpec) -> Result<Pipeline, StoreError> {
+        let segment = self.segments.writer().map_err(spool_error)?;
+        Ok(Pipeline::new(spec, &self.rules, segment))
+    }
+
+    fn keep(
+        &self,
+        spec: &ArtifactSpec,
+        source: &mut dyn ReadSeek,
+        on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Kept, StoreError> {
+        match spec.encoding {
+            Encoding::Identity => pump(self.pipeline(spec)?, source, on_bytes),
+            Encoding::Gzip => {
+                if spec.context == 0
+                    && let Some(kept) = gzip::keep_as_is(spec, &self.rules, &self.segments, source, on_bytes)?
+                {
+                    return Ok(kept);
+                }
+                source.seek(SeekFrom::Start(0)).map_err(|source| StoreError::Io {
+                    what: "could not read the source again",
+                    source,
+                })?;
+                pump(
+                    self.pipeline(spec)?,
+                    &mut MultiGzDecoder::new(BufReader::new(source)),
+                    on_bytes,
+                )
+            }
+        }
+    }
+}
+
+/// Passes a whole source through the pipeline. A source that breaks off keeps what came before.
+fn pump(
+    mut pipeline: Pipeline,
+    source: &mut dyn Read,
+    on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<Kept, StoreError> {
+    let mut buffer = vec![0; CHUNK];
+    let end = loop {
+        let read = match source.read(&mut buffer) {
+            Ok(0) => break End::Source,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => break End::Error(error),
+        };
+        if pipeline.push(buffer.get(..read).unwrap_or_default())?.is_break() {
+            break End::Source;
+        }
+        if on_bytes(read as u64).is_break() {
+            break End::Stopped;
+        }
+    };
+    pipeline.finish(end)
+}
+
+impl Store for SpoolStore {
+    fn open(&self, spec: &ArtifactSpec, path: &ArtifactPath) -> Result<Box<dyn ArtifactStream>, StoreError> {
+        Ok(Box::new(Stream {
+            pipeline: self.pipeline(spec)?,
+            shelf: Arc::clone(&self.shelf),
+            path: path.clone(),
+            modified: spec.modified_at(),
+        }))
+    }
+
+    fn copy(
+        &self,
+        spec: &ArtifactSpec,
+        path: &ArtifactPath,
+        source: &mut dyn ReadSeek,
+        on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Stored, StoreError> {
+        let kept = self.keep(spec, source, on_bytes)?;
+        Ok(self.shelf.put(path.clone(), spec.modified_at(), kept))
+    }
+
+    fn redact(&self, text: &str) -> String {
+        redact_str(text).into_owned()
+    }
+}
