@@ -15,6 +15,9 @@ const MAX_LZ4: usize = 4 * 1024 * 1024;
 /// The largest window (ZSTD) or dictionary (XZ) accepted; journald's own settings need 2 and 8 MiB.
 const MAX_HISTORY: usize = 8 * 1024 * 1024;
 
+/// A decoder keeps its history; beyond this it is made anew, so that one large payload does not cost memory for ever.
+const KEPT_FRAME: usize = 256 * 1024;
+
 /// Dictionary that an XZ decoder starts with; it grows to what the stream asks for.
 const XZ_INITIAL: usize = 64 * 1024;
 
@@ -57,7 +60,11 @@ impl Decompressor {
             FLAG_ZSTD => {
                 self.zstd.set_max_window_size(MAX_HISTORY as u64);
                 let frame = StreamingDecoder::new_with_decoder(input, &mut self.zstd).map_err(|_| Unreadable)?;
-                take(frame, limit, out)
+                let taken = take(frame, limit, out);
+                if out.len() > KEPT_FRAME {
+                    self.zstd = FrameDecoder::default();
+                }
+                taken
             }
             FLAG_XZ => {
                 let decoder = XzDecoder::in_heap_with_alloc_dict_size(XZ_INITIAL, MAX_HISTORY);

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 
 use crate::entry::Entry;
 use crate::field::Field;
+use crate::fields::Message;
 use crate::printable::{is_printable, tidy};
-use crate::reader::Message;
 
 /// `2026-11-20T20:10:33`.
 const SECOND_LEN: usize = 19;

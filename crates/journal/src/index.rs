@@ -11,15 +11,6 @@ use crate::window::Window;
 /// Arrays in the chain: each is larger than the one before, so this covers far more than a file may hold.
 const MAX_ARRAYS: usize = 4096;
 
-/// Where the index says that reading must start.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Start {
-    /// The first entry at or after the time.
-    At(u64),
-    /// The index is damaged or empty, so it says nothing.
-    Unknown,
-}
-
 /// One array of the chain.
 #[derive(Clone, Copy)]
 struct Array {
@@ -28,13 +19,14 @@ struct Array {
     next: u64,
 }
 
-/// Finds the first entry at or after `since` (microseconds since 1970), or the last entry when all are older.
+/// Finds the first entry at or after `since` (microseconds since 1970), or the one before it; nothing when the index is
+/// damaged or empty.
 ///
 /// Entries are in order of their sequence numbers; where the clock was set back, an entry before the one found may be
 /// younger, as with any reader that seeks.
-pub(crate) fn seek<R: ReadAt>(window: &Window<R>, header: &Header, since: u64) -> io::Result<Start> {
+pub(crate) fn seek<R: ReadAt>(window: &Window<R>, header: &Header, since: u64) -> io::Result<Option<u64>> {
     let Some(mut array) = read_array(window, header, header.entry_array)? else {
-        return Ok(Start::Unknown);
+        return Ok(None);
     };
     for _ in 0..MAX_ARRAYS {
         if array.next <= array.offset {
@@ -57,13 +49,13 @@ pub(crate) fn seek<R: ReadAt>(window: &Window<R>, header: &Header, since: u64) -
             _ => high = middle,
         }
     }
-    // The one before is older, but is known to be an entry even where `low` is past the last.
+    // Past the last place of this array: the next entry is in another one, so start at the one before.
     for index in [low, low.saturating_sub(1)] {
         if let Some((offset, _)) = entry_at(window, header, array, index)? {
-            return Ok(Start::At(offset));
+            return Ok(Some(offset));
         }
     }
-    Ok(Start::Unknown)
+    Ok(None)
 }
 
 fn read_array<R: ReadAt>(window: &Window<R>, header: &Header, offset: u64) -> io::Result<Option<Array>> {

@@ -4,6 +4,7 @@
 //! is started only when its first entry is due, so that many rotated files cost little memory.
 
 use crate::error::Error;
+use crate::layout::Header;
 use crate::read_at::ReadAt;
 use crate::reader::Reader;
 use crate::report::FileReport;
@@ -57,8 +58,11 @@ impl<R: ReadAt> Merge<R> {
         let mut reports = Vec::new();
         let mut waiting = Vec::new();
         for source in sources {
-            match Reader::head_realtime(&source.file) {
-                Ok(head_realtime) => waiting.push(Waiting { source, head_realtime }),
+            match Header::read(&source.file) {
+                Ok(header) => waiting.push(Waiting {
+                    source,
+                    head_realtime: header.head_realtime,
+                }),
                 Err(error) => reports.push(failed(source.name, error)),
             }
         }
@@ -143,5 +147,105 @@ fn failed(name: String, error: Error) -> FileReport {
         name,
         error: Some(error),
         ..FileReport::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::fixture::{Writer, simple};
+
+    /// A file with an entry at each of the times.
+    fn file(name: &str, seqnum: u64, times: &[u64]) -> Source<Vec<u8>> {
+        let mut writer = Writer::new(false);
+        writer.seqnum = seqnum;
+        for time in times {
+            writer.entry(*time, &["MESSAGE=m"]);
+        }
+        Source {
+            name: name.into(),
+            file: writer.finish(),
+        }
+    }
+
+    fn times(sources: Vec<Source<Vec<u8>>>) -> (Vec<u64>, Vec<FileReport>) {
+        let mut merge = Merge::new(sources, None);
+        let mut times = Vec::new();
+        while let Some(reader) = merge.advance() {
+            times.push(reader.entry().realtime_usec());
+        }
+        (times, merge.into_reports())
+    }
+
+    #[rstest]
+    #[case::one_after_another(vec![vec![1, 2], vec![3, 4]], &[1, 2, 3, 4])]
+    #[case::overlapping(vec![vec![1, 4, 6], vec![2, 3, 5]], &[1, 2, 3, 4, 5, 6])]
+    #[case::one_within_another(vec![vec![1, 9], vec![2, 3]], &[1, 2, 3, 9])]
+    #[case::clock_set_back(vec![vec![5, 6, 1, 2], vec![3]], &[3, 5, 6, 1, 2])]
+    #[case::empty_file(vec![vec![], vec![3]], &[3])]
+    #[case::nothing(vec![], &[])]
+    fn entries_come_in_order_of_time(#[case] files: Vec<Vec<u64>>, #[case] expected: &[u64]) {
+        let sources = || {
+            files
+                .iter()
+                .enumerate()
+                .map(|(at, times)| file(&at.to_string(), at as u64 * 100, times))
+        };
+        assert_eq!(times(sources().collect()).0, expected);
+        assert_eq!(times(sources().rev().collect()).0, expected);
+    }
+
+    #[test]
+    fn an_entry_in_two_copies_of_a_file_comes_once() {
+        let (times, reports) = times(vec![file("a", 0, &[1, 2, 3]), file("copy of a", 0, &[1, 2, 3])]);
+        assert_eq!(times, [1, 2, 3]);
+        assert_eq!(reports.iter().map(|report| report.entries).sum::<u64>(), 6);
+    }
+
+    #[test]
+    fn entries_of_one_time_are_all_kept() {
+        assert_eq!(times(vec![file("a", 0, &[5, 5, 5]), file("b", 100, &[5, 5])]).0, [5; 5]);
+    }
+
+    #[test]
+    fn more_files_than_can_be_active_at_once_are_read_all_the_same() {
+        let sources = (1..=40)
+            .map(|at| file(&at.to_string(), at * 100, &[at, 1000 + at]))
+            .collect();
+        let (mut times, reports) = times(sources);
+        times.sort_unstable();
+        assert_eq!(times, (1..=40).chain(1001..=1040).collect::<Vec<_>>());
+        assert_eq!(reports.len(), 40);
+    }
+
+    #[test]
+    fn a_bad_file_takes_nothing_from_the_others() {
+        let mut cut = simple(false, 100, 50);
+        cut.truncate(cut.len() / 2);
+        let sources = vec![
+            Source {
+                name: "bad".into(),
+                file: vec![1, 2, 3],
+            },
+            Source {
+                name: "cut".into(),
+                file: cut,
+            },
+            file("good", 1000, &[7, 8]),
+        ];
+        let (times, reports) = times(sources);
+        assert!(
+            times.contains(&7) && times.contains(&8) && times.len() > 20,
+            "{times:?}"
+        );
+        let names: Vec<_> = reports
+            .iter()
+            .map(|report| (report.name.as_str(), report.is_whole()))
+            .collect();
+        assert_eq!(names, [("bad", false), ("cut", false), ("good", true)]);
+        assert!(matches!(reports[0].error, Some(Error::NotAJournal)));
+        assert!(reports[1].truncated);
     }
 }

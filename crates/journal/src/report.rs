@@ -11,7 +11,7 @@ pub struct FileReport {
     pub entries: u64,
     /// Entries that the header claims; only where the file was read from its start.
     pub expected_entries: Option<u64>,
-    /// Objects that could not be made sense of, each skipped.
+    /// How often something was met that made no sense, and was skipped: an object, or a reference to one.
     pub corrupt_objects: u64,
     /// The file ends before its header says it does.
     pub truncated: bool,

@@ -73,3 +73,154 @@ impl<R: ReadAt> Transcript<R> {
         self.merge.into_reports()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::fixture::{Writer, simple};
+    use crate::select::Selector;
+
+    fn source(name: &str, file: Vec<u8>) -> Source<Vec<u8>> {
+        Source {
+            name: name.into(),
+            file,
+        }
+    }
+
+    /// The text for each selector, and the accounts of the files.
+    fn run(
+        sources: Vec<Source<Vec<u8>>>,
+        selectors: &[Selector],
+        since_usec: Option<u64>,
+    ) -> (Vec<String>, Vec<FileReport>) {
+        let selection = Selection::new(selectors.to_vec()).unwrap();
+        let mut transcript = Transcript::new(sources, selection, since_usec);
+        let mut texts = vec![Vec::new(); selectors.len()];
+        let mut sink = |index: usize, text: &[u8]| {
+            texts[index].extend_from_slice(text);
+            Ok(())
+        };
+        while transcript.step(&mut sink).unwrap() {}
+        (
+            texts.into_iter().map(|text| String::from_utf8(text).unwrap()).collect(),
+            transcript.into_reports(),
+        )
+    }
+
+    /// The entries of a text made by [`simple`], by their number.
+    fn numbers(text: &str) -> Vec<u64> {
+        let word = |line: &str| {
+            line.split("number ")
+                .nth(1)
+                .unwrap()
+                .split(' ')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap()
+        };
+        text.lines().map(word).collect()
+    }
+
+    #[rstest]
+    #[case::regular(include_bytes!("../fixtures/regular.journal.gz"))]
+    #[case::compact(include_bytes!("../fixtures/compact.journal.gz"))]
+    fn files_of_systemd_become_the_text_of_journalctl(#[case] gz: &[u8]) {
+        let mut file = Vec::new();
+        GzDecoder::new(gz).read_to_end(&mut file).unwrap();
+        let selectors = [
+            Selector::All,
+            Selector::Unit("kubelet.service".into()),
+            Selector::Kernel,
+        ];
+        let (texts, reports) = run(vec![source("fixture", file)], &selectors, None);
+        assert!(reports[0].is_whole(), "{reports:?}");
+        assert_eq!(reports[0].entries, 240);
+        let expected = [
+            include_str!("../fixtures/all.txt"),
+            include_str!("../fixtures/kubelet.txt"),
+            include_str!("../fixtures/kernel.txt"),
+        ];
+        for (text, expected) in texts.iter().zip(expected) {
+            let difference = text
+                .lines()
+                .zip(expected.lines())
+                .find(|(line, expected)| line != expected);
+            assert_eq!(difference, None);
+            assert_eq!(text.len(), expected.len());
+        }
+    }
+
+    #[test]
+    fn each_selector_is_told_of_its_own_boots() {
+        let mut writer = Writer::new(false);
+        writer.entry(1, &["MESSAGE=a", "_TRANSPORT=kernel"]);
+        writer.boot = 2;
+        writer.entry(2, &["MESSAGE=b"]);
+        writer.boot = 3;
+        writer.entry(3, &["MESSAGE=c", "_TRANSPORT=kernel"]);
+        let (texts, _) = run(
+            vec![source("a", writer.finish())],
+            &[Selector::All, Selector::Kernel],
+            None,
+        );
+        let boots = |text: &str| {
+            text.lines()
+                .filter(|line| line.starts_with("-- Boot"))
+                .map(String::from)
+                .collect()
+        };
+        let all: Vec<String> = boots(&texts[0]);
+        assert_eq!(
+            all,
+            [2, 3].map(|boot| format!("-- Boot {} --", format!("{boot:02}").repeat(16)))
+        );
+        let kernel: Vec<String> = boots(&texts[1]);
+        assert_eq!(kernel, ["-- Boot 03030303030303030303030303030303 --"]);
+    }
+
+    #[test]
+    fn older_entries_and_files_are_left_out() {
+        let files = vec![source("old", simple(false, 10, 5)), source("new", simple(true, 50, 5))];
+        let (texts, reports) = run(files, &[Selector::All], Some(20_000_000));
+        assert_eq!(numbers(&texts[0]), (20..=50).collect::<Vec<_>>());
+        assert!(
+            reports
+                .iter()
+                .any(|report| report.name == "old" && report.too_old && report.is_whole())
+        );
+    }
+
+    #[test]
+    fn without_a_sound_index_older_entries_are_left_out_all_the_same() {
+        let mut file = simple(false, 50, 5);
+        file[176..184].fill(0);
+        let (texts, _) = run(vec![source("a", file)], &[Selector::All], Some(20_000_000));
+        assert_eq!(numbers(&texts[0]), (20..=50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_error_of_the_receiver_stops_the_step() {
+        let selection = Selection::new(vec![Selector::All]).unwrap();
+        let mut transcript = Transcript::new(vec![source("a", simple(false, 3, 5))], selection, None);
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        assert_eq!(
+            transcript.step(|_, _| Err(full())).unwrap_err().kind(),
+            io::ErrorKind::StorageFull
+        );
+        let mut rest = 0;
+        while transcript
+            .step(|_, _| {
+                rest += 1;
+                Ok(())
+            })
+            .unwrap()
+        {}
+        assert_eq!(rest, 2);
+    }
+}
