@@ -34,8 +34,17 @@ pub const CATALOG: &[Entry] = &[
     Entry {
         descriptor: &container_logs::DESCRIPTOR,
         build: |deps| {
-            let Deps { root, settings, cluster, .. } = deps;
-            Arc::new(container_logs::ContainerLogs::new(root.clone(), settings.namespaces.clone(), cluster.clone()))
+            let Deps {
+                root,
+                settings,
+                cluster,
+                ..
+            } = deps;
+            Arc::new(container_logs::ContainerLogs::new(
+                root.clone(),
+                settings.namespaces.clone(),
+                cluster.clone(),
+            ))
         },
     },
     Entry {
@@ -44,7 +53,12 @@ pub const CATALOG: &[Entry] = &[
     },
     Entry {
         descriptor: &kube_objects::DESCRIPTOR,
-        build: |deps| Arc::new(kube_objects::KubeObjects::new(deps.cluster.clone(), deps.settings.kube_objects.clone())),
+        build: |deps| {
+            Arc::new(kube_objects::KubeObjects::new(
+                deps.cluster.clone(),
+                deps.settings.kube_objects.clone(),
+            ))
+        },
     },
     Entry {
         descriptor: &kubelet::DESCRIPTOR,
@@ -57,8 +71,17 @@ pub const CATALOG: &[Entry] = &[
     Entry {
         descriptor: &system_logs::DESCRIPTOR,
         build: |deps| {
-            let Deps { root, commands, settings, .. } = deps;
-            Arc::new(system_logs::SystemLogs::new(root.clone(), Arc::clone(commands), &settings.journal_units))
+            let Deps {
+                root,
+                commands,
+                settings,
+                ..
+            } = deps;
+            Arc::new(system_logs::SystemLogs::new(
+                root.clone(),
+                Arc::clone(commands),
+                &settings.journal_units,
+            ))
         },
     },
 ];

@@ -1,0 +1,175 @@
+//! The one way in which a host command's output becomes an artifact. An action that only runs commands is a table of
+//! [`CommandRow`]s; files are copied by `host_files`.
+
+use std::time::Duration;
+
+use periscope_core::{ArtifactSpec, Content, Sink, State};
+use periscope_host::{Absence, CommandEnd, CommandError, CommandRunner, HostCommand, NetworkChoice};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::host_files::reason_of;
+
+/// A command and the artifact that its output becomes.
+#[derive(Debug)]
+pub(crate) struct CommandRow {
+    /// The artifact's name below the action's folder.
+    pub(crate) artifact: &'static str,
+    /// Where the program may be, as absolute paths on the node.
+    pub(crate) programs: &'static [&'static str],
+    /// Its arguments.
+    pub(crate) args: &'static [&'static str],
+    /// What it prints.
+    pub(crate) content: Content,
+    /// Whether its answer is about the network, and so must come from the node's.
+    pub(crate) network: NetworkChoice,
+    /// How long it may run.
+    pub(crate) timeout: Duration,
+}
+
+/// What programs say on standard error, in the C locale, when the right to do something is missing.
+const DENIALS: [&str; 3] = ["Permission denied", "Operation not permitted", "must be root"];
+
+/// Runs the command and streams what it prints into its artifact. What a command printed is kept however it ended; of
+/// one that failed and printed nothing there is only a record.
+///
+/// # Cancel safety
+/// When dropped, the command is killed, and what it printed until then is kept.
+pub(crate) async fn collect(commands: &dyn CommandRunner, sink: &Sink, row: &CommandRow) -> State {
+    let command = match HostCommand::new(row.programs, row.timeout) {
+        Ok(command) => command.args(row.args.iter().copied()).network(row.network),
+        Err(error) => return record(sink, row, State::Failed, &error.to_string()),
+    };
+    let mut running = match commands.spawn(&command).await {
+        Ok(running) => running,
+        Err(error) => return record(sink, row, state_of_error(&error), &reason_of(&error)),
+    };
+    let line = command.display();
+    let mut stdout = BufReader::new(running.stdout());
+    let silent = match stdout.fill_buf().await {
+        Ok(first) => first.is_empty(),
+        Err(error) => return record(sink, row, State::Failed, &format!("{line} cannot be read: {error}")),
+    };
+    if silent {
+        let end = running.wait().await;
+        if let Some(problem) = end.problem() {
+            return record(sink, row, state_of_end(&end), &format!("{line} {problem}"));
+        }
+        return open(sink, row, &line).finish().await;
+    }
+    let mut artifact = open(sink, row, &line);
+    if let Err(error) = artifact.copy_from(stdout).await {
+        let reason = format!("{line} cannot be read further: {error}");
+        return artifact.finish_as(State::Failed, Some(reason)).await;
+    }
+    let end = running.wait().await;
+    match end.problem() {
+        None => artifact.finish().await,
+        Some(problem) => {
+            artifact
+                .finish_as(state_of_end(&end), Some(format!("{line} {problem}")))
+                .await
+        }
+    }
+}
+
+fn open(sink: &Sink, row: &CommandRow, line: &str) -> periscope_core::ArtifactWriter {
+    sink.writer(ArtifactSpec::new(row.artifact, row.content).source(line))
+}
+
+fn record(sink: &Sink, row: &CommandRow, state: State, reason: &str) -> State {
+    sink.record(row.artifact, state, reason);
+    state
+}
+
+/// How an item ends whose command was not run.
+pub(crate) fn state_of_error(error: &CommandError) -> State {
+    match error.absence() {
+        Absence::NotPresent => State::NotPresent,
+        Absence::Denied => State::Denied,
+        Absence::NotApplicable => State::NotApplicable,
+        Absence::Failed => State::Failed,
+    }
+}
+
+/// How an item ends whose command had a problem.
+pub(crate) fn state_of_end(end: &CommandEnd) -> State {
+    if end.timed_out {
+        State::TimedOut
+    } else if DENIALS.iter().any(|denial| end.stderr_tail.contains(denial)) {
+        State::Denied
+    } else {
+        State::Failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use periscope_core::{Action, ActionContext, ActionError, Content, Descriptor, Sensitivity, State};
+    use periscope_host::NetworkChoice;
+    use periscope_testkit::{ActionRun, Script, ScriptedCommands};
+
+    use super::{CommandRow, collect};
+
+    static DESCRIPTOR: Descriptor = Descriptor {
+        id: "test",
+        summary: "Runs one command",
+        timeout: Duration::from_mins(1),
+        limit: 1024,
+        rbac: &[],
+        sensitivity: Sensitivity::Node,
+        items: &[],
+    };
+
+    const ROW: CommandRow = CommandRow {
+        artifact: "out.txt",
+        programs: &["/bin/tool"],
+        args: &[],
+        content: Content::Text,
+        network: NetworkChoice::Own,
+        timeout: Duration::from_millis(10),
+    };
+
+    struct RunsTool(ScriptedCommands);
+
+    #[async_trait]
+    impl Action for RunsTool {
+        async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
+            collect(&self.0, &cx.sink, &ROW).await;
+            Ok(())
+        }
+    }
+
+    async fn run(script: Script) -> ActionRun {
+        let commands = ScriptedCommands::new().with("/bin/tool", script);
+        ActionRun::of(&DESCRIPTOR, Arc::new(RunsTool(commands))).await
+    }
+
+    #[tokio::test]
+    async fn a_command_that_hangs_keeps_what_it_printed() {
+        let run = run(Script::hangs().after("first lines\n")).await;
+        assert_eq!(
+            (run.state("out.txt"), run.text("out.txt")),
+            (State::TimedOut, "first lines\n".to_owned())
+        );
+        assert_eq!(run.reason("out.txt"), "tool was killed when its time was over");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_hangs_in_silence_leaves_a_record_only() {
+        let run = run(Script::hangs()).await;
+        assert_eq!((run.state("out.txt"), run.content("out.txt")), (State::TimedOut, None));
+    }
+
+    #[tokio::test]
+    async fn output_is_cut_at_the_limit() {
+        let run = run(Script::prints(vec![b'x'; 1_000_000])).await;
+        assert_eq!(
+            (run.state("out.txt"), run.text("out.txt").len()),
+            (State::Truncated, 1024)
+        );
+    }
+}
