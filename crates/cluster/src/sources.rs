@@ -2,11 +2,11 @@
 //!
 //! It does not judge whether the server answers or what the identity may do.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, io, path::Path, time::Duration};
 
 use kube::{
     Client, Config,
-    config::{ExecInteractiveMode, Kubeconfig},
+    config::{ExecInteractiveMode, InClusterError, Kubeconfig, KubeconfigError},
 };
 use tokio::{task::spawn_blocking, time::timeout};
 
@@ -54,7 +54,7 @@ pub(crate) async fn discover(options: &ConnectOptions, read: ReadNodeFile<'_>) -
         return connected.map_err(|source| ClusterError::Kubeconfig { path: named, source });
     }
     let mut tried = Vec::new();
-    for source in [of_pod, of_caller] {
+    for source in [&of_pod as Source, &of_caller, &|| of_kubelet(read)] {
         match source() {
             Ok((config, identity)) => match connect(config, identity.clone()).await {
                 Ok(access) => return Ok(access),
@@ -63,31 +63,32 @@ pub(crate) async fn discover(options: &ConnectOptions, read: ReadNodeFile<'_>) -
             Err(lack) => tried.push(lack.to_string()),
         }
     }
-    match of_kubelet(read) {
-        Ok((config, identity)) => match connect(config, identity.clone()).await {
-            Ok(access) => return Ok(access),
-            Err(cause) => tried.push(format!("{identity}: {cause}")),
-        },
-        Err(lack) => tried.push(lack.to_string()),
-    }
     Err(ClusterError::NoApiServer { tried })
 }
 
 type Found = Result<(Config, Identity), Cause>;
+type Source<'a> = &'a (dyn Fn() -> Found + Send + Sync);
 
 fn of_pod() -> Found {
     match Config::incluster_env() {
         Ok(config) => Ok((config, Identity::ServiceAccount)),
+        Err(InClusterError::ReadEnvironmentVariable(_)) => Err(Cause::text("not in a pod")),
         Err(error) => Err(Cause::text(format!(
-            "no pod's service account: {}",
+            "the pod's service account: {}",
             Cause::chain(&error)
         ))),
     }
 }
 
 fn of_caller() -> Found {
-    let lack = |cause: Cause| Cause::text(format!("no kubeconfig of the caller: {cause}"));
-    let kubeconfig = Kubeconfig::read().map_err(|error| lack(Cause::chain(&error)))?;
+    let lack = |cause: Cause| Cause::text(format!("the caller's kubeconfig: {cause}"));
+    let kubeconfig = match Kubeconfig::read() {
+        Ok(kubeconfig) => kubeconfig,
+        Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Cause::text("the caller has no kubeconfig"));
+        }
+        Err(error) => return Err(lack(Cause::chain(&error))),
+    };
     let config = of_kubeconfig(kubeconfig).map_err(lack)?;
     Ok((config, Identity::Kubeconfig("of the caller".into())))
 }
@@ -100,7 +101,7 @@ fn of_kubelet(read: ReadNodeFile<'_>) -> Found {
             Err(cause) => Err(Cause::text(format!("{path} on the node: {cause}"))),
         };
     }
-    Err(Cause::text("no kubeconfig of a kubelet on the node"))
+    Err(Cause::text("the node has no kubeconfig of a kubelet"))
 }
 
 fn of_file(path: &Path) -> Result<Config, Cause> {
