@@ -4,12 +4,14 @@
 
 mod action_run;
 mod host_fixture;
+mod http_faults;
 mod memory_store;
 mod sample_archive;
 mod scripted_commands;
 
 pub use action_run::{ActionRun, RunOptions};
 pub use host_fixture::HostFixture;
+pub use http_faults::{HttpFault, HttpFaults};
 pub use memory_store::MemoryStore;
 pub use sample_archive::SampleArchive;
 pub use scripted_commands::{Script, ScriptedCommands};

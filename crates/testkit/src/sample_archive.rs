@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use periscope_core::{Archive, Format, LooseFile, NodeName, RunId};
 
@@ -21,6 +22,8 @@ pub struct SampleArchive {
     pub loose: Vec<LooseFile>,
     /// Where writing it fails, if it does.
     pub fails_after: Option<(u64, io::ErrorKind)>,
+    /// How many bytes were taken from it so far.
+    pub taken: AtomicU64,
 }
 
 impl SampleArchive {
@@ -39,6 +42,7 @@ impl SampleArchive {
                 bytes: b"{}".to_vec(),
             }],
             fails_after: None,
+            taken: AtomicU64::new(0),
         }
     }
 
@@ -84,6 +88,7 @@ impl Archive for SampleArchive {
             }
             let size = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
             out.write_all(&piece[..size])?;
+            self.taken.fetch_add(size as u64, Ordering::Relaxed);
             left -= size as u64;
         }
         Ok(())

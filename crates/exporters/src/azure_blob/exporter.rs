@@ -63,6 +63,13 @@ impl AzureBlobExporter {
         })
     }
 
+    /// The same with something else in place of the network.
+    #[cfg(test)]
+    pub(super) fn through(mut self, transport: Arc<dyn azure_core::http::HttpClient>) -> Self {
+        self.destination.transport = Some(transport);
+        self
+    }
+
     /// The container's URL, fit to be shown to anybody.
     pub fn container_url(&self) -> &Url {
         &self.destination.container

@@ -10,7 +10,7 @@ const LONGEST_FOREIGN: usize = 300;
 
 /// What the error codes of the blob service mean for an upload
 /// (<https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes>, `common-rest-api-error-codes`).
-const CAUSES: &[(&str, &str)] = &[
+pub(super) const CAUSES: &[(&str, &str)] = &[
     ("AccountBeingCreated", "the storage account is still being created"),
     ("AccountIsDisabled", "the storage account is disabled"),
     (

@@ -12,6 +12,11 @@ mod failure;
 mod sas;
 mod upload;
 
+#[cfg(test)]
+mod fake_service;
+#[cfg(test)]
+mod tests;
+
 pub use account::Cloud;
 pub use config::{AzureBlobConfig, BlobCredential, ConfigError, DEFAULT_UPLOAD_TIMEOUT, WorkloadIdentity};
 pub use container::container_name_from_fqdn;
