@@ -1,0 +1,163 @@
+//! The YAML file of `--config`: the same settings as the flags, under the same names.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::Deserialize;
+
+use crate::args::{CollectArgs, StorageArgs};
+use crate::exit::Ended;
+
+/// Longest file that is taken for a configuration.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// The file's content.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct Config {
+    output: Option<PathBuf>,
+    run_id: Option<String>,
+    node_name: Option<String>,
+    host_root: Option<PathBuf>,
+    kubeconfig: Option<PathBuf>,
+    actions: Option<Vec<String>>,
+    skip: Option<Vec<String>>,
+    namespaces: Option<Vec<String>>,
+    kube_objects: Option<Vec<String>>,
+    node_logs: Option<Vec<String>>,
+    journal_units: Option<Vec<String>>,
+    outbound_targets: Option<Vec<String>>,
+    since: Option<String>,
+    format: Option<String>,
+    max_bytes: Option<String>,
+    timeout: Option<String>,
+    upload: Option<bool>,
+    storage_account: Option<String>,
+    container: Option<String>,
+    sas_token: Option<String>,
+    sas_file: Option<PathBuf>,
+    identity: Option<String>,
+    cloud: Option<String>,
+    upload_format: Option<Vec<String>>,
+    json: bool,
+    quiet: bool,
+}
+
+/// Fills in from the file what the command line leaves open.
+pub(super) fn fill(args: CollectArgs) -> Result<CollectArgs> {
+    let Some(path) = args.config.clone() else {
+        return Ok(args);
+    };
+    let config = read(&path)?;
+    let no_upload_in_file = config.upload == Some(false);
+    let upload_in_file = config.upload == Some(true);
+    Ok(CollectArgs {
+        output: args.output.or(config.output),
+        run_id: args.run_id.or(config.run_id),
+        node_name: args.node_name.or(config.node_name),
+        host_root: args.host_root.or(config.host_root),
+        kubeconfig: args.kubeconfig.or(config.kubeconfig),
+        actions: args.actions.or(config.actions),
+        skip: args.skip.or(config.skip),
+        namespaces: args.namespaces.or(config.namespaces),
+        kube_objects: args.kube_objects.or(config.kube_objects),
+        node_logs: args.node_logs.or(config.node_logs),
+        journal_units: args.journal_units.or(config.journal_units),
+        outbound_targets: args.outbound_targets.or(config.outbound_targets),
+        since: args.since.or(config.since),
+        format: args.format.or(config.format),
+        max_bytes: args.max_bytes.or(config.max_bytes),
+        timeout: args.timeout.or(config.timeout),
+        upload: args.upload || (upload_in_file && !args.no_upload),
+        no_upload: args.no_upload || (no_upload_in_file && !args.upload),
+        storage: StorageArgs {
+            storage_account: args.storage.storage_account.or(config.storage_account),
+            container: args.storage.container.or(config.container),
+            // A signature on the command line replaces a file named in the configuration, and the other way round.
+            sas_file: args
+                .storage
+                .sas_file
+                .clone()
+                .or(config.sas_file.filter(|_| args.storage.sas_token.is_none())),
+            sas_token: args
+                .storage
+                .sas_token
+                .or(config.sas_token.filter(|_| args.storage.sas_file.is_none())),
+            identity: args.storage.identity.or(config.identity),
+            cloud: args.storage.cloud.or(config.cloud),
+            upload_format: args.storage.upload_format.or(config.upload_format),
+        },
+        config: Some(path),
+        json: args.json || config.json,
+        quiet: args.quiet || config.quiet,
+    })
+}
+
+fn read(path: &Path) -> Result<Config> {
+    let unusable = |what: String| Ended::usage(format!("invalid configuration {}: {what}", path.display()));
+    let len = std::fs::metadata(path)
+        .map_err(|error| unusable(error.to_string()))?
+        .len();
+    if len > MAX_BYTES {
+        return Err(unusable(format!("it has {len} bytes, expected at most {MAX_BYTES}")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+    parse(&text).map_err(unusable)
+}
+
+fn parse(text: &str) -> Result<Config, String> {
+    if text.trim().is_empty() {
+        return Ok(Config::default());
+    }
+    serde_saphyr::from_str(text).map_err(|error| {
+        let place = error
+            .location()
+            .map(|at| format!("line {}: ", at.line()))
+            .unwrap_or_default();
+        let text = error.to_string();
+        let words: Vec<_> = text.lines().next().unwrap_or_default().split_whitespace().collect();
+        place + &words.join(" ")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fill, parse};
+    use crate::args::CollectArgs;
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let error = parse("since: 24h\nnamespace: [kube-system]\n").unwrap_err();
+        assert!(error.contains("line 2") && error.contains("namespace"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_type_is_refused_with_its_line() {
+        let error = parse("since: 24h\n\nactions: {dns: true}\n").unwrap_err();
+        assert!(error.contains("line 3"), "{error}");
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yaml");
+        std::fs::write(&path, "since: 24h\ntimeout: 5m\nupload: false\nsas-token: in-file\n").unwrap();
+        let mut args = CollectArgs {
+            config: Some(path),
+            since: Some("1h".into()),
+            ..CollectArgs::default()
+        };
+        args.storage.sas_file = Some("given".into());
+        let args = fill(args).unwrap();
+        assert_eq!(args.since.as_deref(), Some("1h"));
+        assert_eq!(args.timeout.as_deref(), Some("5m"));
+        assert!(args.no_upload && !args.upload);
+        assert_eq!(args.storage.sas_token, None);
+    }
+
+    #[test]
+    fn an_empty_file_says_nothing() {
+        assert!(parse("# nothing\n").is_ok());
+        assert!(parse("").is_ok());
+    }
+}

@@ -1,0 +1,127 @@
+//! The documents that a run makes of what its actions gathered: findings, summaries, log, manifest.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use periscope_analyzers::{ANALYSIS_FILE, CATALOG, analysis_json, network_config, network_outbound};
+use periscope_bundle::{Entry, NodeArchive, SpoolStore, StoredInputs};
+use periscope_core::{
+    ActionRecord, AnalyzeError, ArtifactPath, ArtifactSpec, Content, Engine, Finding, Format, Inputs, MANIFEST_FILE,
+    MANIFEST_SCHEMA, Manifest, NodeInfo, Place, RunId, State, analyze_all,
+};
+
+use super::journal::RunLog;
+
+/// The program's own log, in the top folder.
+const RUN_LOG: &str = "run.log";
+/// Says which viewers can read the archive: those of Troubleshoot's support bundles ask for this file.
+const VERSION_FILE: &str = "version.yaml";
+/// Its content, by the rules of Troubleshoot.
+const VERSION: &str = concat!(
+    "apiVersion: troubleshoot.sh/v1beta2\nkind: SupportBundle\nspec:\n  versionNumber: \"aks-periscope-",
+    env!("CARGO_PKG_VERSION"),
+    "\"\n"
+);
+/// What makes a summary of what was gathered.
+type Summarize = fn(&dyn Inputs) -> Result<Vec<u8>, AnalyzeError>;
+/// The summaries that `az aks kanalyze` and the original's other readers expect, by the names they know.
+const SUMMARIES: [(&str, Summarize); 2] = [("networkconfig", network_config), ("networkoutbound", network_outbound)];
+/// Whose items these documents are.
+const OWNER: &str = "aks-periscope";
+
+/// The names of the files that also stand beside an archive in blob storage.
+pub(crate) fn loose_names() -> Vec<&'static str> {
+    SUMMARIES
+        .iter()
+        .map(|(name, _)| *name)
+        .chain([ANALYSIS_FILE, MANIFEST_FILE])
+        .collect()
+}
+
+/// Judges what was gathered and keeps the findings and the summaries with it.
+pub(super) async fn analyze(engine: &Engine, store: &Arc<SpoolStore>, node: &NodeInfo) -> Result<Vec<Finding>> {
+    let inputs = StoredInputs::new(Arc::clone(store), &engine.items(), node.name.clone());
+    let work = tokio::task::spawn_blocking(move || {
+        let findings = analyze_all(CATALOG, &inputs);
+        let summaries = SUMMARIES.map(|(name, build)| (name, build(&inputs)));
+        (findings, summaries)
+    });
+    let (findings, summaries) = work.await.context("the analyzers ended early")?;
+    let sink = engine.sink(OWNER);
+    let json = |name: &str| ArtifactSpec::new(name, Content::Json).place(Place::Top);
+    let analysis = analysis_json(&findings).context("the findings cannot be written")?;
+    sink.document(json(ANALYSIS_FILE), analysis).await;
+    for (name, summary) in summaries {
+        match summary {
+            Ok(summary) => {
+                sink.document(json(name), summary).await;
+            }
+            Err(error) => {
+                let reason = format!("{:#}", anyhow::Error::from(error));
+                sink.record_at(Place::Top, name, State::Failed, reason);
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// Keeps the program's own log and what says how to read the archive.
+pub(super) async fn close(engine: &Engine, log: &RunLog) {
+    let sink = engine.sink(OWNER);
+    sink.document(
+        ArtifactSpec::new(VERSION_FILE, Content::Yaml).place(Place::Top),
+        VERSION,
+    )
+    .await;
+    sink.document(
+        ArtifactSpec::new(RUN_LOG, Content::Text).place(Place::Top),
+        log.content(),
+    )
+    .await;
+}
+
+/// The record of the run.
+pub(super) fn manifest(engine: &Engine, node: &NodeInfo, run_id: &RunId, actions: Vec<ActionRecord>) -> Manifest {
+    let items = engine.items();
+    Manifest {
+        schema: MANIFEST_SCHEMA.to_owned(),
+        run_id: run_id.clone(),
+        node: node.name.clone(),
+        os: node.os.clone(),
+        kernel: node.kernel.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: engine.started(),
+        finished: Timestamp::now(),
+        completeness: Manifest::judge(&actions, &items),
+        actions,
+        items,
+    }
+}
+
+/// The archive of everything that has a place in the manifest, and the manifest itself.
+pub(super) fn archive(store: &SpoolStore, manifest: &Manifest, formats: Vec<Format>) -> Result<NodeArchive> {
+    let mut entries: Vec<_> = manifest
+        .items
+        .iter()
+        .filter(|item| item.is_in_archive())
+        .filter_map(|item| Some((item.path.clone(), store.artifact(&item.path)?)))
+        .map(|(path, artifact)| Entry::of_artifact(path, &artifact, manifest.finished))
+        .collect();
+    // Every text in it was redacted when it was recorded.
+    let text = serde_json::to_vec_pretty(manifest).context("the manifest cannot be written")?;
+    let path = ArtifactPath::from_names([MANIFEST_FILE]);
+    entries.push(Entry::of_document(path, &text, manifest.finished)?);
+    let loose = loose_names()
+        .into_iter()
+        .map(|name| ArtifactPath::from_names([name]))
+        .collect();
+    Ok(NodeArchive::new(
+        manifest.run_id.clone(),
+        manifest.node.clone(),
+        manifest.started,
+        entries,
+        loose,
+        formats,
+    ))
+}

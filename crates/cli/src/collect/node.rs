@@ -1,0 +1,45 @@
+//! Which node this is: its root folder, its name, what it says of itself.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use periscope_core::{NodeInfo, NodeName};
+use periscope_host::{HostRoot, NodeFacts};
+
+use crate::exit::Ended;
+
+/// The name of a node that has none.
+const NAMELESS: &str = "node";
+
+/// Finds the node's root folder.
+pub(crate) fn root(explicit: Option<&Path>) -> Result<HostRoot> {
+    match explicit {
+        Some(path) => HostRoot::discover(Some(path)).map_err(|error| {
+            Ended::usage(format!(
+                "invalid host root {}: {error}: expected the root folder of a node",
+                path.display()
+            ))
+        }),
+        None => HostRoot::discover(None).context("could not find the node's root folder"),
+    }
+}
+
+/// What is known of the node. `name` is what the user calls it.
+pub(super) fn info(root: &HostRoot, name: Option<NodeName>) -> NodeInfo {
+    let facts = NodeFacts::read(root);
+    let own = || {
+        [facts.node_name.as_deref(), Some(NAMELESS)]
+            .into_iter()
+            .flatten()
+            .find_map(|name| name.parse().ok())
+    };
+    // The last candidate is a name.
+    let name = name
+        .or_else(own)
+        .unwrap_or_else(|| unreachable!("{NAMELESS} is a legal name"));
+    NodeInfo {
+        name,
+        os: facts.os.unwrap_or_default(),
+        kernel: facts.kernel.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,208 @@
+//! What a run is to do, checked: every word of the command line and the configuration has its meaning here, or is
+//! refused with one line that names it. Nothing is written before this has passed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use periscope_actions::{CATALOG, Entry, Namespaces, Settings as ActionSettings};
+use periscope_bundle::BudgetLimits;
+use periscope_core::{Format, NodeName, RunId};
+
+use super::{config, quantity};
+use crate::args::{CollectArgs, StorageArgs};
+use crate::exit::Ended;
+use crate::storage::{self, StorageSettings};
+
+/// What a run may take if the user says nothing.
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(20);
+/// How large an archive may become if the user says nothing.
+const DEFAULT_MAX_BYTES: u64 = 4 << 30;
+
+/// A checked run.
+pub(super) struct Settings {
+    pub(super) output: Option<PathBuf>,
+    pub(super) run_id: Option<RunId>,
+    pub(super) node_name: Option<NodeName>,
+    pub(super) host_root: Option<PathBuf>,
+    pub(super) kubeconfig: Option<PathBuf>,
+    pub(super) entries: Vec<&'static Entry>,
+    pub(super) actions: ActionSettings,
+    pub(super) since: Option<Timestamp>,
+    pub(super) format: Format,
+    pub(super) budget: BudgetLimits,
+    pub(super) timeout: Duration,
+    pub(super) storage: Option<StorageSettings>,
+    pub(super) json: bool,
+    pub(super) quiet: bool,
+}
+
+impl Settings {
+    /// Checks what the user asked for.
+    pub(super) fn check(args: CollectArgs) -> Result<Self> {
+        let CollectArgs {
+            output,
+            run_id,
+            node_name,
+            host_root,
+            kubeconfig,
+            actions,
+            skip,
+            namespaces,
+            kube_objects,
+            node_logs,
+            journal_units,
+            outbound_targets,
+            since,
+            format,
+            max_bytes,
+            timeout,
+            upload,
+            no_upload,
+            storage,
+            config: _,
+            json,
+            quiet,
+        } = config::fill(args)?;
+
+        let entries = choose(actions.as_deref(), skip.as_deref().unwrap_or_default())?;
+        let format = parse_or(format.as_deref(), Format::TarGz)?;
+        let by_user = max_bytes.is_some();
+        let archive_bytes = max_bytes
+            .as_deref()
+            .map_or(Ok(DEFAULT_MAX_BYTES), quantity::size)
+            .map_err(Ended::usage)?;
+        let defaults = ActionSettings::default();
+        let actions = ActionSettings {
+            namespaces: namespaces.map_or(Ok(defaults.namespaces), parse_namespaces)?,
+            kube_objects: kube_objects.unwrap_or(defaults.kube_objects),
+            node_logs: node_logs.unwrap_or(defaults.node_logs),
+            journal_units: journal_units.unwrap_or(defaults.journal_units),
+            outbound_targets: outbound_targets.unwrap_or(defaults.outbound_targets),
+            storage_host: None,
+        };
+        Ok(Self {
+            output,
+            run_id: parse_named(run_id)?,
+            node_name: parse_named(node_name)?,
+            host_root,
+            kubeconfig,
+            entries,
+            actions,
+            since: since
+                .map(|text| quantity::since(&text, Timestamp::now()))
+                .transpose()
+                .map_err(Ended::usage)?,
+            format,
+            budget: BudgetLimits { archive_bytes, by_user },
+            timeout: timeout
+                .as_deref()
+                .map_or(Ok(DEFAULT_TIMEOUT), quantity::span)
+                .map_err(Ended::usage)?,
+            storage: check_storage(storage, upload, no_upload, format)?,
+            json,
+            quiet,
+        })
+    }
+}
+
+fn check_storage(args: StorageArgs, upload: bool, no_upload: bool, format: Format) -> Result<Option<StorageSettings>> {
+    if no_upload || (!upload && args.storage_account.as_deref().is_none_or(str::is_empty)) {
+        return Ok(None);
+    }
+    let packed = if format == Format::Unpacked {
+        Format::TarGz
+    } else {
+        format
+    };
+    storage::check(args, packed).map(Some)
+}
+
+/// A name that may be absent; an empty one is (an unset `ConfigMap` key arrives so).
+fn parse_named<T: std::str::FromStr<Err: std::fmt::Display>>(text: Option<String>) -> Result<Option<T>> {
+    text.filter(|text| !text.is_empty())
+        .map(|text| text.parse().map_err(Ended::usage))
+        .transpose()
+}
+
+fn parse_or<T: std::str::FromStr<Err: std::fmt::Display>>(text: Option<&str>, default: T) -> Result<T> {
+    text.map_or(Ok(default), |text| text.parse().map_err(Ended::usage))
+}
+
+/// The catalogue's entries that are wanted, in its order.
+fn choose(only: Option<&[String]>, skip: &[String]) -> Result<Vec<&'static Entry>> {
+    let known = |id: &String| CATALOG.iter().any(|entry| entry.descriptor.id == id);
+    if let Some(unknown) = only.unwrap_or_default().iter().chain(skip).find(|id| !known(id)) {
+        let ids: Vec<_> = CATALOG.iter().map(|entry| entry.descriptor.id).collect();
+        return Err(Ended::usage(format!(
+            "unknown action {unknown:?}: expected some of {}",
+            ids.join(", ")
+        )));
+    }
+    let wanted = |id: &str| only.is_none_or(|only| only.iter().any(|o| o == id)) && !skip.iter().any(|s| s == id);
+    let entries: Vec<_> = CATALOG.iter().filter(|entry| wanted(entry.descriptor.id)).collect();
+    if entries.is_empty() {
+        return Err(Ended::usage(
+            "no action is left: expected --actions and --skip to leave at least one",
+        ));
+    }
+    Ok(entries)
+}
+
+/// Namespace names are DNS labels (RFC 1123), or `*`.
+fn parse_namespaces(names: Vec<String>) -> Result<Namespaces> {
+    if names.iter().any(|name| name == "*") {
+        return Ok(Namespaces::All);
+    }
+    let is_label = |name: &str| {
+        (1..=63).contains(&name.len())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !name.starts_with('-')
+            && !name.ends_with('-')
+    };
+    match names.iter().find(|name| !is_label(name)) {
+        Some(bad) => Err(Ended::usage(format!(
+            "invalid namespace {bad:?}: expected a name as kube-system, or *"
+        ))),
+        None if names.is_empty() => Err(Ended::usage("no namespace: expected at least one name, or *")),
+        None => Ok(Namespaces::Only(names)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Settings;
+    use crate::args::CollectArgs;
+    use rstest::rstest;
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[rstest]
+    #[case(CollectArgs { run_id: Some("a/b".into()), ..CollectArgs::default() }, "invalid run id \"a/b\"")]
+    #[case(CollectArgs { node_name: Some("..".into()), ..CollectArgs::default() }, "invalid node name \"..\"")]
+    #[case(CollectArgs { actions: Some(words(&["dsn"])), ..CollectArgs::default() }, "unknown action \"dsn\"")]
+    #[case(CollectArgs { namespaces: Some(words(&["Kube_System"])), ..CollectArgs::default() }, "invalid namespace \"Kube_System\"")]
+    #[case(CollectArgs { format: Some("rar".into()), ..CollectArgs::default() }, "unknown format \"rar\"")]
+    #[case(CollectArgs { max_bytes: Some("many".into()), ..CollectArgs::default() }, "invalid size \"many\"")]
+    #[case(CollectArgs { timeout: Some("5".into()), ..CollectArgs::default() }, "invalid span \"5\"")]
+    #[case(CollectArgs { since: Some("x".into()), ..CollectArgs::default() }, "invalid time \"x\"")]
+    #[case(CollectArgs { upload: true, ..CollectArgs::default() }, "no storage account")]
+    fn a_bad_value_is_named_with_what_was_expected(#[case] args: CollectArgs, #[case] start: &str) {
+        let error = Settings::check(args).err().expect("refused").to_string();
+        assert!(error.starts_with(start) && error.contains("expected"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_run_id_is_none() {
+        let args = CollectArgs {
+            run_id: Some(String::new()),
+            ..CollectArgs::default()
+        };
+        assert!(Settings::check(args).unwrap().run_id.is_none());
+    }
+}

@@ -1,0 +1,238 @@
+//! What a person, or a machine, is told at the end: findings first, then what is missing and why, then where the
+//! archive is.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io::IsTerminal;
+
+use anyhow::Result;
+use periscope_core::{Completeness, Finding, ItemRecord, Manifest, Receipt, State, Verdict};
+use serde_json::json;
+
+use super::quantity::show_size;
+use crate::exit::Exit;
+
+/// Most items of one action, state and reason that are named one by one.
+const MAX_NAMED: usize = 3;
+/// Most pieces of evidence that are shown with one finding.
+const MAX_EVIDENCE: usize = 3;
+
+/// How a run ended.
+pub(super) struct Outcome<'a> {
+    pub(super) manifest: &'a Manifest,
+    pub(super) findings: &'a [Finding],
+    pub(super) archives: &'a [Receipt],
+    pub(super) uploads: &'a [Receipt],
+    pub(super) upload_error: Option<&'a str>,
+}
+
+impl Outcome<'_> {
+    /// The exit code.
+    pub(super) fn exit(&self) -> Exit {
+        match (self.upload_error, self.manifest.completeness) {
+            (Some(_), _) => Exit::UploadFailed,
+            (None, Completeness::Complete) => Exit::Complete,
+            (None, Completeness::Partial) => Exit::Partial,
+            (None, Completeness::Nothing) => Exit::Nothing,
+        }
+    }
+
+    /// For machines.
+    pub(super) fn as_json(&self) -> Result<String> {
+        let receipts = |receipts: &[Receipt]| {
+            let row = |r: &Receipt| json!({"location": r.location, "format": r.format, "bytes": r.bytes});
+            receipts.iter().map(row).collect::<Vec<_>>()
+        };
+        let counts: BTreeMap<_, _> = self
+            .manifest
+            .counts()
+            .into_iter()
+            .map(|(s, n)| (s.as_str(), n))
+            .collect();
+        let missing: Vec<_> = self
+            .incomplete()
+            .map(|item| json!({"action": item.action, "path": item.path, "state": item.state, "reason": item.reason}))
+            .collect();
+        let document = json!({
+            "runId": self.manifest.run_id,
+            "node": self.manifest.node,
+            "completeness": self.manifest.completeness,
+            "exitCode": self.exit() as u8,
+            "findings": self.findings,
+            "counts": counts,
+            "missing": missing,
+            "archives": receipts(self.archives),
+            "uploads": receipts(self.uploads),
+            "uploadError": self.upload_error,
+        });
+        Ok(serde_json::to_string_pretty(&document)? + "\n")
+    }
+
+    /// For people.
+    pub(super) fn as_text(&self) -> String {
+        let ink = Ink {
+            coloured: std::io::stdout().is_terminal(),
+        };
+        let mut text = String::new();
+        self.push_findings(&mut text, ink);
+        self.push_missing(&mut text, ink);
+        self.push_archives(&mut text, ink);
+        text
+    }
+
+    fn incomplete(&self) -> impl Iterator<Item = &ItemRecord> {
+        self.manifest
+            .items
+            .iter()
+            .filter(|item| !item.state.leaves_complete(false))
+    }
+
+    fn push_findings(&self, text: &mut String, ink: Ink) {
+        push(text, format_args!("\n{}", ink.bold("Findings")));
+        let passed = self
+            .findings
+            .iter()
+            .filter(|finding| finding.verdict == Verdict::Pass)
+            .count();
+        for finding in self.findings.iter().filter(|finding| finding.verdict != Verdict::Pass) {
+            let verdict = ink.verdict(finding.verdict);
+            push(
+                text,
+                format_args!("  {verdict} {}: {}", finding.analyzer, finding.title),
+            );
+            for evidence in finding.evidence.iter().take(MAX_EVIDENCE) {
+                let line = evidence.line.map(|line| format!(":{line}")).unwrap_or_default();
+                push(
+                    text,
+                    format_args!("          {}{line}  {}", evidence.file, ink.dim(evidence.quote.trim())),
+                );
+            }
+            if !finding.remedy.is_empty() {
+                push(text, format_args!("          → {}", finding.remedy));
+            }
+        }
+        if passed > 0 {
+            push(
+                text,
+                format_args!("  {} {passed} looked at and in order", ink.verdict(Verdict::Pass)),
+            );
+        }
+        if self.findings.is_empty() {
+            push(text, format_args!("  none"));
+        }
+    }
+
+    fn push_missing(&self, text: &mut String, ink: Ink) {
+        let mut groups: BTreeMap<(State, &str, &str), Vec<&ItemRecord>> = BTreeMap::new();
+        for item in self.incomplete() {
+            let reason = item.reason.as_deref().unwrap_or_default();
+            groups
+                .entry((item.state, item.action.as_str(), reason))
+                .or_default()
+                .push(item);
+        }
+        if !groups.is_empty() {
+            push(text, format_args!("\n{}", ink.bold("Missing or cut")));
+        }
+        for ((state, action, reason), items) in groups {
+            push(text, format_args!("  {state:<12} {action:<17} {}", names(&items)));
+            if !reason.is_empty() {
+                push(text, format_args!("  {:<12} {:<17} {}", "", "", ink.dim(reason)));
+            }
+        }
+    }
+
+    fn push_archives(&self, text: &mut String, ink: Ink) {
+        let counts: Vec<_> = self
+            .manifest
+            .counts()
+            .iter()
+            .map(|(state, n)| format!("{n} {state}"))
+            .collect();
+        let word = match self.manifest.completeness {
+            Completeness::Complete => "complete",
+            Completeness::Partial => "partial",
+            Completeness::Nothing => "nothing collected",
+        };
+        push(
+            text,
+            format_args!("\n{}  {word}: {} items", ink.bold("Archive"), counts.join(", ")),
+        );
+        for archive in self.archives {
+            push(
+                text,
+                format_args!("  {}  ({})", archive.location, show_size(archive.bytes)),
+            );
+        }
+        for upload in self.uploads {
+            push(
+                text,
+                format_args!("  uploaded to {}  ({})", upload.location, show_size(upload.bytes)),
+            );
+        }
+        if let Some(error) = self.upload_error {
+            push(
+                text,
+                format_args!("  {} {error}", ink.verdict_word("not uploaded:", "31")),
+            );
+        }
+    }
+}
+
+/// The names of a few items, and how many more there are.
+fn names(items: &[&ItemRecord]) -> String {
+    let short = |item: &&ItemRecord| {
+        let path = item.path.as_str();
+        path.split_once(&format!("/{}/", item.action))
+            .map_or(path, |(_, name)| name)
+            .to_owned()
+    };
+    let mut names: Vec<_> = items.iter().take(MAX_NAMED).map(short).collect();
+    if items.len() > MAX_NAMED {
+        names.push(format!("and {} more", items.len() - MAX_NAMED));
+    }
+    names.join(", ")
+}
+
+fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing into a string does not fail.
+    writeln!(text, "{line}").ok();
+}
+
+/// Colours, where they can be seen.
+#[derive(Clone, Copy)]
+struct Ink {
+    coloured: bool,
+}
+
+impl Ink {
+    fn paint(self, text: &str, code: &str) -> String {
+        if self.coloured {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.paint(text, "1")
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.paint(text, "2")
+    }
+
+    fn verdict_word(self, text: &str, code: &str) -> String {
+        self.paint(text, code)
+    }
+
+    fn verdict(self, verdict: Verdict) -> String {
+        let code = match verdict {
+            Verdict::Fail => "1;31",
+            Verdict::Warn => "1;33",
+            Verdict::Unknown => "1;35",
+            Verdict::Pass => "32",
+        };
+        self.paint(&format!("{:<7}", verdict.to_string().to_uppercase()), code)
+    }
+}

@@ -1,0 +1,144 @@
+//! Exit codes, and the one line that an error is told in; nothing else decides how the program ends.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+
+/// How the program ends. The documentation of `collect --help` and `docs/exit-codes.md` comes from this table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Everything is there, or rightly absent.
+    Complete = 0,
+    /// The program itself failed.
+    Failed = 1,
+    /// The command line or the configuration cannot be used; nothing was done.
+    Usage = 2,
+    /// An archive was written, but something is missing or cut.
+    Partial = 3,
+    /// The archive is not, or not whole, where it was to be uploaded. The local one is.
+    UploadFailed = 4,
+    /// Nothing could be collected.
+    Nothing = 5,
+}
+
+impl Exit {
+    /// Every code and what it means.
+    pub(crate) const TABLE: [(Self, &'static str); 6] = [
+        (
+            Self::Complete,
+            "complete: everything is in the archive, or rightly absent",
+        ),
+        (Self::Failed, "the program failed"),
+        (Self::Usage, "bad usage: nothing was done"),
+        (
+            Self::Partial,
+            "partial: an archive was written, something is missing or cut",
+        ),
+        (
+            Self::UploadFailed,
+            "the upload failed; what was collected is kept locally",
+        ),
+        (Self::Nothing, "nothing could be collected"),
+    ];
+
+    /// Tells the error in one line and gives its code.
+    pub(crate) fn of_error(error: &anyhow::Error) -> Self {
+        let line = periscope_redact::redact_str(&one_line(&format!("{error:#}"))).into_owned();
+        tell(&format!("error: {line}"));
+        error.downcast_ref::<Ended>().map_or(Self::Failed, |ended| ended.exit)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error that ends the program with a code of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Ended {
+    exit: Exit,
+    message: String,
+}
+
+impl Ended {
+    /// Bad usage.
+    pub(crate) fn usage(message: impl std::fmt::Display) -> anyhow::Error {
+        Self {
+            exit: Exit::Usage,
+            message: message.to_string(),
+        }
+        .into()
+    }
+
+    /// The archive did not, or would not, get where it should.
+    pub(crate) fn upload(message: impl std::fmt::Display) -> anyhow::Error {
+        Self {
+            exit: Exit::UploadFailed,
+            message: message.to_string(),
+        }
+        .into()
+    }
+}
+
+/// What clap says: help goes to standard output as it is, an error becomes one line.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        let missing = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        // Nobody reads the help that cannot be printed.
+        error.print().ok();
+        return if missing {
+            Exit::Usage.into()
+        } else {
+            Exit::Complete.into()
+        };
+    }
+    let text = error.to_string();
+    let first = text.split("\n\nUsage:").next().unwrap_or(&text);
+    let first = first.split("\n\nFor more information").next().unwrap_or(first);
+    tell(&periscope_redact::redact_str(&one_line(first)));
+    Exit::Usage.into()
+}
+
+/// Everything on one line: an error is read in a log or a terminal, not as a document.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Writes a line to standard error; when that is closed there is nobody to tell.
+pub(crate) fn tell(line: &str) {
+    writeln!(std::io::stderr(), "{line}").ok();
+}
+
+/// Writes to standard output; when that is closed there is nobody to tell.
+pub(crate) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ended, Exit};
+
+    #[test]
+    fn every_code_is_its_own() {
+        let mut codes: Vec<_> = Exit::TABLE.iter().map(|(exit, _)| *exit as u8).collect();
+        codes.dedup();
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn an_error_keeps_its_code_under_context() {
+        use anyhow::Context;
+        let error = Err::<(), _>(Ended::usage("bad")).context("while reading").unwrap_err();
+        assert_eq!(Exit::of_error(&error), Exit::Usage);
+        assert_eq!(Exit::of_error(&anyhow::anyhow!("other")), Exit::Failed);
+    }
+}

@@ -1,0 +1,50 @@
+//! The command `upload`: sends an archive that was written earlier.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use periscope_bundle::ArchiveFile;
+use periscope_core::{Archive, ExportContext};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::UploadArgs;
+use crate::collect::{find_cluster, loose_names, node_root, show_size};
+use crate::exit::{Ended, Exit, print};
+use crate::storage;
+
+/// Runs the command.
+pub(crate) fn run(args: UploadArgs) -> Result<Exit> {
+    let UploadArgs { archive, storage } = args;
+    let archive = ArchiveFile::open(&archive, &loose_names())
+        .map_err(|error| Ended::usage(format!("{:#}", anyhow::Error::from(error))))?;
+    let format = archive
+        .formats()
+        .into_iter()
+        .next()
+        .context("the archive has no format")?;
+    let settings = storage::check(storage, format)?;
+    // Installed once for every TLS client of the process; a second installation changes nothing.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    runtime.block_on(async {
+        let root = node_root(None)?;
+        let cluster = find_cluster(None, &root).await?;
+        let storage = settings.exporter(&root, cluster.as_ref().ok())?;
+        let failed = |error| Ended::upload(format!("not uploaded: {:#}", anyhow::Error::from(error)));
+        storage.check().await.map_err(failed)?;
+        let cx = ExportContext {
+            cancel: CancellationToken::new(),
+        };
+        for receipt in storage.export(&cx, Arc::new(archive)).await.map_err(failed)? {
+            print(&format!(
+                "uploaded to {}  ({})\n",
+                receipt.location,
+                show_size(receipt.bytes)
+            ));
+        }
+        Ok(Exit::Complete)
+    })
+}
