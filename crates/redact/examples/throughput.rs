@@ -24,7 +24,7 @@ const JSON: &[&str] = &[
     r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"{}","stage":"ResponseComplete","requestURI":"/api/v1/namespaces/default/pods/app-{}","verb":"get","user":{"username":"system:node:aks-1","groups":["system:nodes"]},"sourceIPs":["10.0.0.4"],"responseStatus":{"code":200}}"#,
 ];
 const URLS: &[&str] = &[
-    r#"I1120 20:19:15.123456       1 round_trippers.go:553] GET https://10.0.0.1:443/api/v1/namespaces/default/pods/app-{}?resourceVersion=0 200 OK in 3 milliseconds"#,
+    "I1120 20:19:15.123456       1 round_trippers.go:553] GET https://10.0.0.1:443/api/v1/namespaces/default/pods/app-{}?resourceVersion=0 200 OK in 3 milliseconds",
     r#"10.0.0.4 - - [20/Nov/2026:20:19:15 +0000] "GET /{} HTTP/1.1" 200 612 "https://example.com/start?x={}" "curl/8.5.0""#,
 ];
 const WORDS: &[&str] = &[

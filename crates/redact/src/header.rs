@@ -50,7 +50,8 @@ pub(crate) fn auth(view: View<'_>, at: &Range<usize>) -> Option<Found> {
     let value = value::after(text, at)?;
     let entry = text.get(value.range.clone())?;
     let body = class::run(entry, 0, BASE64);
-    if body < 8 || !entry[body..].iter().all(|&b| b == b'=') {
+    let number = !value.quoted && entry.iter().all(u8::is_ascii_digit);
+    if body < 8 || number || !entry[body..].iter().all(|&b| b == b'=') {
         return None;
     }
     let head = &entry[..body.min(AUTH_PREFIX)];

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use crate::carry::Carry;
 use crate::found::{MAX_SECRET, Stop, View};
+use crate::line::Task;
 use crate::output::Edit;
 use crate::rules::RuleId;
 use crate::scan::Rules;
@@ -86,10 +87,15 @@ impl Lane {
         if bytes.is_empty() {
             return;
         }
-        self.pieces.push(Piece {
-            text: self.text.len(),
-            raw,
-        });
+        let text = self.text.len();
+        // Pieces are what the record says, not what the caller's chunks are.
+        let goes_on = self
+            .pieces
+            .last()
+            .is_some_and(|last| last.raw + (text - last.text) as u64 == raw);
+        if !goes_on {
+            self.pieces.push(Piece { text, raw });
+        }
         self.text.extend_from_slice(bytes);
         while self.text.len() >= WINDOW {
             let decided = WINDOW - MAX_SECRET;
@@ -128,7 +134,11 @@ impl Lane {
         {
             let verdict = carry.judge(view.text);
             let counted = std::mem::replace(&mut self.carry_counted, true);
-            self.record(verdict.range.clone(), verdict.rule, None, !counted, tools);
+            let like = Edit {
+                first: !counted,
+                ..Edit::of(verdict.rule)
+            };
+            self.record(verdict.range.clone(), &like, tools);
             if verdict.range.is_empty() {
                 self.carry_counted = counted;
             }
@@ -139,37 +149,40 @@ impl Lane {
         if let Some((stop, rule)) = self.open.take() {
             let start = self.scanned;
             let stopped = start + stop.end(view.text.get(start..).unwrap_or_default());
-            self.record(start..stopped, rule, None, false, tools);
+            let like = Edit {
+                first: false,
+                silent: true,
+                ..Edit::of(rule)
+            };
+            self.record(start..stopped, &like, tools);
             self.reopen(&(start..stopped), end, to_end, stop, rule);
             self.scanned = stopped;
         }
         tools.lower.clear();
         tools.lower.extend_from_slice(view.text);
         tools.lower.make_ascii_lowercase();
-        let mut from = self.scanned;
-        while let Some(candidate) = tools.rules.candidate(tools.lower, from) {
-            let at = candidate.range.clone();
-            if at.start >= decided {
-                break;
-            }
-            from = at.start + 1;
-            if tools.binary && !tools.rules.fits_binary(&candidate) {
-                continue;
-            }
-            let Some(found) = tools.rules.judge(&candidate, view, &at) else {
-                continue;
+        let task = Task {
+            rules: tools.rules,
+            view,
+            lower: tools.lower,
+            binary: tools.binary,
+            floor: self.settled,
+        };
+        let mut taken = Vec::new();
+        let (judged, carry) = task.judge(self.scanned, decided, &mut taken);
+        self.scanned = self.scanned.max(judged);
+        for part in &taken {
+            let like = Edit {
+                quoted: part.quoted,
+                ..Edit::of(part.rule)
             };
-            let range = found.range.start.max(self.settled)..found.range.end;
-            self.record(range.clone(), found.rule, found.quoted, true, tools);
-            self.reopen(&range, end, to_end, found.stop, found.rule);
-            if !range.is_empty() {
-                from = from.max(range.end);
-            }
-            if let Some(carry) = found.carry.filter(|_| to_end) {
-                self.set_carry(carry, !range.is_empty());
-            }
+            self.record(part.range.clone(), &like, tools);
+            self.reopen(&part.range, end, to_end, part.stop, part.rule);
         }
-        self.scanned = from.max(decided);
+        if let Some(carry) = carry.filter(|_| to_end) {
+            let counted = taken.last().is_some_and(|last| last.rule == RuleId::PrivateKey);
+            self.set_carry(carry, counted);
+        }
         self.text = text;
     }
 
@@ -181,32 +194,25 @@ impl Lane {
     }
 
     /// Notes the replacement of a range of the text, in every piece it touches.
-    fn record(
-        &mut self,
-        range: Range<usize>,
-        rule: RuleId,
-        quoted: Option<usize>,
-        counted: bool,
-        tools: &mut Tools<'_>,
-    ) {
+    fn record(&mut self, range: Range<usize>, like: &Edit, tools: &mut Tools<'_>) {
         if range.is_empty() {
             return;
         }
         self.settled = self.settled.max(range.end);
-        let mut first = counted;
+        let mut first = like.first;
         let mut start = range.start;
         let mut which = self.pieces.partition_point(|piece| piece.text <= start) - 1;
         while start < range.end {
-            let end = self
-                .pieces
-                .get(which + 1)
-                .map_or(range.end, |next| next.text.min(range.end));
+            let next = self.pieces.get(which + 1).map_or(range.end, |next| next.text);
+            let end = next.min(range.end);
             let raw = self.raw_in(which, start);
+            // A marker stands in every fragment.
+            let silent = like.silent && start > self.pieces[which].text;
             let edit = Edit {
                 range: raw..raw + (end - start) as u64,
-                rule,
-                quoted,
                 first,
+                silent,
+                ..like.clone()
             };
             let place = tools.edits.partition_point(|other| other.range.start < raw);
             tools.edits.insert(place, edit);

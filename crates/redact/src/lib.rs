@@ -22,6 +22,7 @@ mod counts;
 mod found;
 mod header;
 mod lane;
+mod line;
 mod marker;
 mod name;
 pub mod object;

@@ -1,5 +1,7 @@
 //! The text that stands where a secret stood: how it is written, and how it is known again so that nothing is redacted twice.
 
+use std::ops::Range;
+
 use crate::rules::{RULES, RuleId};
 
 /// How every marker begins; the id of the rule and `]` follow.
@@ -37,6 +39,15 @@ pub(crate) fn begins(text: &[u8], at: usize) -> bool {
 /// Whether a marker is anywhere in the text.
 pub(crate) fn within(text: &[u8]) -> bool {
     memchr::memmem::find(text, MARKER_PREFIX.as_bytes()).is_some()
+}
+
+/// Whether a range lies in a marker, holds one, or touches one.
+pub(crate) fn touches(text: &[u8], range: &Range<usize>) -> bool {
+    let after = range
+        .start
+        .checked_sub(1)
+        .is_some_and(|last| text[last] == b']' && covers(text, last));
+    after || covers(text, range.start) || begins(text, range.end) || within(&text[range.clone()])
 }
 
 /// Whether `at` lies inside a marker.

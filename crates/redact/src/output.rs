@@ -12,8 +12,23 @@ pub(crate) struct Edit {
     pub(crate) range: Range<u64>,
     pub(crate) rule: RuleId,
     pub(crate) quoted: Option<usize>,
-    /// The first piece of its secret: the one that is counted.
+    /// The piece of its secret that is counted.
     pub(crate) first: bool,
+    /// The rest of a secret whose marker was given out before: it goes without another.
+    pub(crate) silent: bool,
+}
+
+impl Edit {
+    /// A whole replacement, its place still open.
+    pub(crate) fn of(rule: RuleId) -> Self {
+        Self {
+            range: 0..0,
+            rule,
+            quoted: None,
+            first: true,
+            silent: false,
+        }
+    }
 }
 
 /// The way out of the redactor.
@@ -75,7 +90,7 @@ impl Output {
         }
         if self.same_length {
             out.resize(out.len() + length, b'*');
-        } else {
+        } else if !edit.silent {
             marker::write(out, edit.rule, edit.quoted);
         }
         if edit.first {
@@ -121,16 +136,7 @@ mod tests {
     fn replacements_that_are_left_out_are_not_counted() {
         let (mut output, mut out) = (Output::new(false), Vec::new());
         output.discard_before(5);
-        output.replace(
-            &mut out,
-            4,
-            &Edit {
-                range: 0..4,
-                rule: RuleId::Jwt,
-                quoted: None,
-                first: true,
-            },
-        );
+        output.replace(&mut out, 4, &Edit::of(RuleId::Jwt));
         output.copy(&mut out, b"\nx");
         assert_eq!((out.as_slice(), output.counts.total(), output.raw()), (&b"x"[..], 0, 6));
     }

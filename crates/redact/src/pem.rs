@@ -68,9 +68,14 @@ pub(crate) fn block(view: View<'_>, at: &Range<usize>) -> Option<Found> {
     }
     let near = &rest[..rest.len().min(MAX_SECRET)];
     if let Some(end) = memchr::memmem::find(near, b"-----END").or_else(|| memchr::memmem::find(near, b"---- END")) {
-        let holds = near[..end].iter().any(u8::is_ascii_alphanumeric);
-        return (holds && !marker::within(&near[..end]))
-            .then(|| Found::new(RuleId::PrivateKey, start..start + end, Stop::Pem));
+        let body = &near[..end];
+        if marker::within(body) {
+            return None;
+        }
+        // Between a header and the footer of another block there are quotes, which must stay.
+        if body.iter().any(u8::is_ascii_alphanumeric) && !body.iter().any(|&b| class::is(b, QUOTE) || b == b'{') {
+            return Some(Found::new(RuleId::PrivateKey, start..start + end, Stop::Pem));
+        }
     }
     let column = text[..begin]
         .iter()
@@ -248,7 +253,7 @@ mod tests {
     #[case::same_prefix(6, true, "host: QQ==", "QQ==")]
     fn lines_of_a_block(#[case] column: usize, #[case] body: bool, #[case] line: &str, #[case] secret: &str) {
         let verdict = open(column, body).judge(line.as_bytes());
-        assert_eq!(&line[verdict.range], secret);
+        assert_eq!(line.get(verdict.range), Some(secret));
         assert_eq!(verdict.next.is_some(), !secret.is_empty());
     }
 

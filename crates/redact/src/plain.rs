@@ -69,13 +69,6 @@ const ROOTS: &[&str] = &[
 /// The value of the name around the word at `word`.
 pub(crate) fn named(view: View<'_>, word: &Range<usize>, what: Word) -> Option<Found> {
     let text = view.text;
-    // Most words are prose; only what may be part of a name or ties a value is worth more than this glance.
-    if text.get(word.end) == Some(&b' ')
-        && !matches!(text.get(word.end + 1), Some(b'=' | b':'))
-        && !flagged(text, word.start)
-    {
-        return None;
-    }
     let name = name::around(text, word, what)?;
     let Some(value) = value::after(text, &name.range) else {
         return value_on_next_line(view, &name);
@@ -115,11 +108,6 @@ fn is_json_number(value: &Value, found: &[u8]) -> bool {
         .iter()
         .all(|&b| class::is(b, DIGIT) || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E'));
     !value.quoted && value.tie == Tie::Colon && value.name_quote.is_some() && number
-}
-
-/// Whether the name that ends with the word at `at` begins with `-`.
-fn flagged(text: &[u8], at: usize) -> bool {
-    text.get(class::run_back(text, at, NAME, 64)) == Some(&b'-')
 }
 
 /// 88 characters of base64 after a name with `key`: long enough that nothing else looks like it.

@@ -135,7 +135,7 @@ mod tests {
     fn cri_lines(#[case] line: &str, #[case] payload: &str, #[case] stream: Stream, #[case] complete: bool) {
         let record = Record::of(ContentKind::CriLog, line.as_bytes());
         assert_eq!(
-            (&line[record.payload], record.stream, record.complete),
+            (line.get(record.payload).unwrap(), record.stream, record.complete),
             (payload, stream, complete)
         );
     }
@@ -155,7 +155,7 @@ mod tests {
     fn docker_lines(#[case] line: &str, #[case] payload: &str, #[case] stream: Stream, #[case] complete: bool) {
         let record = Record::of(ContentKind::DockerLog, line.as_bytes());
         assert_eq!(
-            (&line[record.payload], record.stream, record.complete),
+            (line.get(record.payload).unwrap(), record.stream, record.complete),
             (payload, stream, complete)
         );
     }

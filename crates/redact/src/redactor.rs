@@ -9,8 +9,10 @@ use std::sync::Arc;
 use crate::counts::Counts;
 use crate::found::View;
 use crate::lane::{Lane, Tools, WINDOW};
+use crate::line::Task;
 use crate::output::{Edit, Output};
 use crate::record::{Record, Stream};
+use crate::rules::RuleId;
 use crate::scan::Rules;
 use crate::{ContentKind, RedactError};
 
@@ -189,61 +191,58 @@ impl Redactor {
 
     fn search(&mut self, block: &[u8], lower: &[u8], out: &mut Vec<u8>) -> Result<usize, RedactError> {
         let rules = Arc::clone(&self.rules);
-        let (mut copied, mut from, mut limit) = (0, 0, block.len());
-        let mut line = 0..0;
-        let mut record = Record::text(b"");
+        let (mut copied, mut from, mut taken) = (0, 0, Vec::new());
         while let Some(candidate) = rules.candidate(lower, from) {
-            let at = candidate.range.clone();
-            if at.start >= limit {
-                break;
+            let at = candidate.range.start;
+            let start = memchr::memrchr(b'\n', &block[..at]).map_or(0, |feed| feed + 1);
+            let end = memchr::memchr(b'\n', &block[at..]).map_or(block.len(), |feed| at + feed);
+            if end - start >= WINDOW {
+                self.output.copy(out, &block[copied..start]);
+                return Ok(start);
             }
-            from = at.start + 1;
-            if self.kind == ContentKind::Binary && !rules.fits_binary(&candidate) {
-                continue;
-            }
-            if at.start >= line.end {
-                let start = memchr::memrchr(b'\n', &block[..at.start]).map_or(0, |feed| feed + 1);
-                let end = memchr::memchr(b'\n', &block[at.start..]).map_or(block.len(), |feed| at.start + feed);
-                if end - start >= WINDOW {
-                    self.output.copy(out, &block[copied..start]);
-                    return Ok(start);
+            let record = Record::of(self.kind, &block[start..end]);
+            for (part, of_stream) in [(&record.payload, true), (&record.rest, false)] {
+                let (first, last) = (start + part.start, start + part.end);
+                if at >= last {
+                    continue;
                 }
-                line = start..end;
-                record = Record::of(self.kind, &block[start..end]);
-            }
-            let of_line = at.start - line.start;
-            let in_payload = record.payload.contains(&of_line);
-            let part = if in_payload { &record.payload } else { &record.rest };
-            if !part.contains(&of_line) {
-                continue;
-            }
-            let base = line.start + part.start;
-            let view = View::line(&block[base..line.start + part.end]);
-            let Some(found) = rules.judge(&candidate, view, &(at.start - base..at.end - base)) else {
-                continue;
-            };
-            let range = (base + found.range.start).max(copied)..base + found.range.end;
-            if !range.is_empty() {
-                let edit = Edit {
-                    range: 0..0,
-                    rule: found.rule,
-                    quoted: found.quoted,
-                    first: true,
+                let view = View::line(&block[first..last]);
+                let binary = self.kind == ContentKind::Binary;
+                let task = Task {
+                    rules: &rules,
+                    view,
+                    lower: &lower[first..last],
+                    binary,
+                    floor: 0,
                 };
-                self.output
-                    .copy(out, block.get(copied..range.start).ok_or(RedactError::Inconsistent)?);
-                self.output.replace(out, range.len(), &edit);
-                copied = range.end;
-                from = from.max(range.end);
+                taken.clear();
+                let (_, carry) = task.judge(at.saturating_sub(first), last - first, &mut taken);
+                for part in &taken {
+                    let (start, end) = (first + part.range.start, first + part.range.end);
+                    let like = Edit {
+                        quoted: part.quoted,
+                        ..Edit::of(part.rule)
+                    };
+                    self.output
+                        .copy(out, block.get(copied..start).ok_or(RedactError::Inconsistent)?);
+                    self.output.replace(out, end - start, &like);
+                    copied = end;
+                }
+                if let Some(carry) = carry.filter(|_| of_stream) {
+                    let counted = taken.last().is_some_and(|last| last.rule == RuleId::PrivateKey);
+                    self.lanes[record.stream as usize].set_carry(carry, counted);
+                }
             }
-            if let Some(carry) = found.carry.filter(|_| in_payload) {
-                // The next line is the lane's, the rest of this one is not.
-                self.lanes[record.stream as usize].set_carry(carry, !range.is_empty());
-                limit = line.end + 1;
+            from = end;
+            if !self.lanes[record.stream as usize].is_idle() {
+                // The next line is the lane's.
+                let next = (end + 1).min(block.len());
+                self.output.copy(out, &block[copied..next]);
+                return Ok(next);
             }
         }
-        self.output.copy(out, &block[copied..limit]);
-        Ok(limit)
+        self.output.copy(out, &block[copied..]);
+        Ok(block.len())
     }
 
     /// Takes a line, or a part of one, and gives out what can be.

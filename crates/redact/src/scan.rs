@@ -6,10 +6,11 @@ use std::sync::{Arc, LazyLock};
 
 use aho_corasick::{AhoCorasick, Input, MatchKind, Span, packed};
 
+use crate::class::{NAME, QUOTE, SPACE};
 use crate::found::{Found, View};
 use crate::name::Word;
 use crate::token::{MARKED, PREFIXED};
-use crate::{header, marker, pem, plain, token, url};
+use crate::{class, header, marker, pem, plain, token, url};
 
 /// Who looks at a place.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,8 @@ pub struct Rules {
     /// One for every literal of the search.
     triggers: Vec<Trigger>,
     binary: Vec<bool>,
+    /// The literals that are words of prose too.
+    words: Vec<bool>,
 }
 
 #[derive(Debug)]
@@ -83,30 +86,39 @@ impl Rules {
         let vector = packed::Config::new().builder().extend(&literals).build();
         let search = vector.map_or_else(|| Search::Automaton(automaton(&literals)), Search::Vector);
         let binary = triggers.iter().map(|trigger| trigger.fits_binary()).collect();
+        let words = triggers
+            .iter()
+            .map(|trigger| matches!(trigger, Trigger::Named(_) | Trigger::Auth))
+            .collect();
         Self {
             search,
             triggers,
             binary,
+            words,
         }
     }
 
     /// The first candidate at or after `from` in a lower-cased text.
-    pub(crate) fn candidate(&self, lower: &[u8], from: usize) -> Option<Candidate> {
-        let span = Span {
-            start: from,
-            end: lower.len(),
-        };
-        if from >= lower.len() {
-            return None;
+    pub(crate) fn candidate(&self, lower: &[u8], mut from: usize) -> Option<Candidate> {
+        while from < lower.len() {
+            let span = Span {
+                start: from,
+                end: lower.len(),
+            };
+            let found = match &self.search {
+                Search::Vector(searcher) => searcher.find_in(lower, span)?,
+                Search::Automaton(automaton) => automaton.find(Input::new(lower).span(span))?,
+            };
+            let literal = found.pattern().as_usize();
+            if !self.words[literal] || may_be_name(lower, &found.range()) {
+                return Some(Candidate {
+                    range: found.range(),
+                    literal,
+                });
+            }
+            from = found.start() + 1;
         }
-        let found = match &self.search {
-            Search::Vector(searcher) => searcher.find_in(lower, span)?,
-            Search::Automaton(automaton) => automaton.find(Input::new(lower).span(span))?,
-        };
-        Some(Candidate {
-            range: found.range(),
-            literal: found.pattern().as_usize(),
-        })
+        None
     }
 
     /// Whether the candidate's rule may look at bytes that are no text.
@@ -133,9 +145,41 @@ impl Rules {
             Trigger::Prefixed(which) => token::after_prefix(view, at, &PREFIXED[which]),
             Trigger::Marked(which) => token::marked_key(view, at, &MARKED[which]),
         }?;
-        // The ids in markers are words that rules look for.
-        (!marker::covers(view.text, at.start)).then_some(found)
+        // Nothing is redacted twice: the ids in markers are words that rules look for, and what touches a marker was
+        // judged when the marker was made.
+        let done = marker::touches(view.text, at) || marker::touches(view.text, &found.range);
+        (!done).then(|| outside_escape(view.text, found))
     }
+}
+
+/// A glance at what surrounds a word, to pass over prose: nothing is tied to a word that stands alone, and `auth` is
+/// mostly `authentication`.
+fn may_be_name(lower: &[u8], word: &Range<usize>) -> bool {
+    match lower.get(word.end) {
+        None => true,
+        Some(b' ') => {
+            let tied = matches!(lower.get(word.end + 1), None | Some(b' ' | b'=' | b':'));
+            tied || word
+                .start
+                .checked_sub(1)
+                .is_some_and(|before| class::is(lower[before], NAME))
+        }
+        Some(b'e') => !lower[word.start..].starts_with(b"authe"),
+        Some(&b) => class::is(b, NAME | SPACE | QUOTE) || matches!(b, b'\\' | b'=' | b':' | b'%' | b',' | b'>'),
+    }
+}
+
+/// Moves the start of a hit behind the escape that it would otherwise cut, as in `\nLS0t…`.
+fn outside_escape(text: &[u8], mut found: Found) -> Found {
+    if class::backslashes_before(text, found.range.start) % 2 == 1 {
+        let escape = if text.get(found.range.start) == Some(&b'u') {
+            5
+        } else {
+            1
+        };
+        found.range.start = (found.range.start + escape).min(found.range.end);
+    }
+    found
 }
 
 fn automaton(literals: &[String]) -> AhoCorasick {

@@ -74,13 +74,12 @@ pub(crate) fn after_prefix(view: View<'_>, at: &Range<usize>, token: &Prefixed) 
     (exact && end - at.end >= token.least).then(|| Found::new(token.rule, at.start..end, Stop::Class(token.class)))
 }
 
-/// An AWS access key id: `AKIA` or `ASIA` and sixteen capitals and digits, alone.
+/// An AWS access key id: `AKIA` or `ASIA` and sixteen capitals and digits.
 pub(crate) fn aws_key_id(view: View<'_>, at: &Range<usize>) -> Option<Found> {
-    let end = class::run(view.text, at.start, WORD);
-    let upper = view.text[at.start..end]
-        .iter()
-        .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    (upper && end - at.start == 20).then(|| Found::new(RuleId::AwsKey, at.start..end, Stop::Class(WORD)))
+    let rest = &view.text[at.start..];
+    let form = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+    let length = rest.iter().take_while(|b| form(b)).count();
+    (length >= 20).then(|| Found::new(RuleId::AwsKey, at.start..at.start + length, Stop::Class(WORD)))
 }
 
 /// An Entra client secret: three characters, a digit, `Q~`, and at least 31 more.

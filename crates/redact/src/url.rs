@@ -78,13 +78,17 @@ pub(crate) fn password(view: View<'_>, at: &Range<usize>) -> Option<Found> {
         return None;
     }
     let window = &text[start..text.len().min(start + MAX_AUTHORITY)];
-    let length = run_of_url(window);
-    let url = &window[..length];
+    // Most URLs show with their first separator that there is neither a user nor a password.
+    let first = window.iter().position(|&b| !class::is(b, NAME)).unwrap_or(window.len());
+    if matches!(window.get(first), None | Some(b'/' | b' ' | b'"')) {
+        return None;
+    }
+    let url = &window[..run_of_url(window)];
     // The last `@` before the path ends the password, unless the password itself holds a slash.
     let path = url
         .iter()
         .position(|b| matches!(b, b'/' | b'?' | b'#'))
-        .unwrap_or(length);
+        .unwrap_or(url.len());
     let Some(colon) = url[..path].iter().position(|&b| b == b':') else {
         return token_as_user(&url[..path], start);
     };
@@ -94,7 +98,7 @@ pub(crate) fn password(view: View<'_>, at: &Range<usize>) -> Option<Found> {
         None => {
             let port = !url[colon + 1..path].is_empty() && url[colon + 1..path].iter().all(|&b| class::is(b, DIGIT));
             let ipv6 = url.first() == Some(&b'[');
-            if path == length || port || ipv6 || path == colon + 1 {
+            if path == url.len() || port || ipv6 || path == colon + 1 {
                 return None;
             }
             url.iter().rposition(|&b| b == b'@')?

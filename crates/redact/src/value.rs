@@ -80,6 +80,10 @@ pub(crate) fn after(text: &[u8], name: &Range<usize>) -> Option<Value> {
     }
     // Where a list opened, the elements may stand on lines of their own.
     if let Some((quote, level, start)) = quote_at(text, at) {
+        let same = closed.is_none_or(|(_, of_name, _)| of_name == level);
+        if !same || (closed.is_none() && closes_outer(text, start)) {
+            return None;
+        }
         let mut end = closing_quote(text, start, quote, level);
         if text.get(at.wrapping_sub(1)) == Some(&b'[') {
             end = last_of_list(text, end, quote, level);
@@ -93,7 +97,7 @@ pub(crate) fn after(text: &[u8], name: &Range<usize>) -> Option<Value> {
         });
     }
     let end = match tie {
-        Tie::Element => memchr::memchr2(b'<', b'"', &text[at..]).map_or(text.len(), |end| at + end),
+        Tie::Element => element_end(text, at),
         _ => bare_end(text, at),
     };
     Some(Value {
@@ -156,6 +160,7 @@ fn equals(text: &[u8], at: usize) -> Option<(Tie, usize)> {
 fn colon(text: &[u8], at: usize) -> Option<(Tie, usize)> {
     match text.get(at + 1) {
         Some(b':') => None,
+        Some(b'/') if text.get(at + 2) == Some(&b'/') => None,
         Some(b'=') => Some((Tie::Equals, at + 2)),
         _ => Some((Tie::Colon, at + 1)),
     }
@@ -192,6 +197,35 @@ fn last_of_list(text: &[u8], mut end: usize, quote: u8, level: usize) -> usize {
             }
             _ => return end,
         }
+    }
+}
+
+/// Where the text of an element ends.
+fn element_end(text: &[u8], start: usize) -> usize {
+    let Some(end) = memchr::memchr2(b'<', b'"', &text[start..]) else {
+        return text.len();
+    };
+    let end = start + end;
+    if text[end] == b'<' {
+        end
+    } else {
+        start.max(end - class::backslashes_before(text, end))
+    }
+}
+
+/// Whether a quote, where a value could begin, rather ends a string around: `{"msg":"no password=","code":1}`.
+fn closes_outer(text: &[u8], after: usize) -> bool {
+    let next = class::run(text, after + 1, SPACE);
+    match text.get(after) {
+        None => true,
+        Some(b',') => text.get(next).is_none_or(|&b| {
+            class::is(b, QUOTE | class::DIGIT) || matches!(b, b'\\' | b'{' | b'[' | b'-' | b't' | b'f' | b'n')
+        }),
+        Some(b'}' | b']') => text
+            .get(next)
+            .is_none_or(|&b| class::is(b, QUOTE) || matches!(b, b',' | b'}' | b']' | b'\\')),
+        Some(b':') => true,
+        Some(&b) => class::is(b, SPACE) && (next == text.len() || pair_follows(text, next)),
     }
 }
 
@@ -295,7 +329,7 @@ mod tests {
     fn values_are_found(#[case] text: &str, #[case] tie: Tie, #[case] value: &str) {
         let start = text.find("name").unwrap();
         let found = after(text.as_bytes(), &(start..start + 4)).unwrap();
-        assert_eq!((found.tie, &text[found.range]), (tie, value));
+        assert_eq!((found.tie, text.get(found.range).unwrap()), (tie, value));
     }
 
     #[rstest]
@@ -314,7 +348,7 @@ mod tests {
         for text in ["--name abc", "--name\0abc\0", "[\"--name\", \"abc\"]"] {
             let start = text.find("--").unwrap();
             let found = after(text.as_bytes(), &(start..start + 6)).unwrap();
-            assert_eq!(&text[found.range], "abc", "{text}");
+            assert_eq!(text.get(found.range).unwrap(), "abc", "{text}");
         }
     }
 }
