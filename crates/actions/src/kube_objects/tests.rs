@@ -1,6 +1,9 @@
 //! The whole action against an API server that answers from a table.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use http::{Request, Response};
 use kube::client::Body;
@@ -91,12 +94,15 @@ fn api() -> Api {
         .collect()
 }
 
-fn access(api: Api, identity: Identity) -> ClusterAccess {
+/// Access to an API that also notes what it is asked.
+fn access(api: Api, identity: Identity, asked: Arc<Mutex<Vec<String>>>) -> ClusterAccess {
     let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
     tokio::spawn(async move {
         while let Some((request, send)) = handle.next_request().await {
             let missing = (404, json!({"kind": "Status", "code": 404, "message": "not found"}));
-            let (status, body) = api.get(&request.uri().to_string()).cloned().unwrap_or(missing);
+            let path = request.uri().to_string();
+            let (status, body) = api.get(&path).cloned().unwrap_or(missing);
+            asked.lock().unwrap().push(path);
             let body = Body::from(body.to_string().into_bytes());
             send.send_response(Response::builder().status(status).body(body).unwrap());
         }
@@ -110,7 +116,7 @@ fn access(api: Api, identity: Identity) -> ClusterAccess {
 
 async fn run_as(identity: Identity, api: Api, entries: &[&str]) -> ActionRun {
     let entries = entries.iter().map(|entry| (*entry).to_owned()).collect();
-    let action = KubeObjects::new(Ok(access(api, identity)), entries);
+    let action = KubeObjects::new(Ok(access(api, identity, Arc::default())), entries);
     ActionRun::of(&DESCRIPTOR, Arc::new(action)).await
 }
 
@@ -252,4 +258,39 @@ async fn without_an_api_server_the_action_does_not_apply() {
     let action = KubeObjects::new(Err("no API server known".into()), vec!["ns/pods".into()]);
     let run = ActionRun::of(&DESCRIPTOR, Arc::new(action)).await;
     assert_eq!(run.record().state, State::NotApplicable);
+}
+
+#[tokio::test]
+async fn requests_do_not_grow_with_the_objects() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let access = access(api(), Identity::ServiceAccount, Arc::clone(&asked));
+    let entries = ["ns/pods", "ns/services", "ns/deployments"].map(str::to_owned).to_vec();
+    ActionRun::of(&DESCRIPTOR, Arc::new(KubeObjects::new(Ok(access), entries))).await;
+    // Two of discovery, three lists, and the events of the namespace; this API has no endpoint slices.
+    assert_eq!(asked.lock().unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn a_list_that_breaks_off_is_kept_as_whole_json_and_says_so() {
+    let mut api = api();
+    let first_page = json!({"metadata": {"continue": "next"}, "items": [pod("a")]});
+    api.insert("/api/v1/namespaces/ns/pods?&limit=500".into(), (200, first_page));
+    let error = json!({"kind": "Status", "code": 500, "message": "etcdserver: leader changed"});
+    api.insert(
+        "/api/v1/namespaces/ns/pods?&limit=500&continue=next".into(),
+        (500, error),
+    );
+    let run = run_as(Identity::ServiceAccount, api, &["ns/pods"]).await;
+    assert_eq!(
+        json_at(&run, "cluster-resources/pods/ns.json")["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert!(run.text("ns_pods.txt").contains("Pulled"));
+    for item in run.items().iter().filter(|item| item.path.as_str().contains("pods")) {
+        assert_eq!(item.state, State::Failed);
+        assert!(item.reason.as_deref().unwrap().contains("leader changed"));
+    }
 }
