@@ -14,9 +14,14 @@ const CONTEXT_BYTES: u64 = 64 * 1024;
 /// The first bytes of every gzip member (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
+/// What a compressed file is called in the archive, which holds everything inflated; other names stay.
+pub(crate) fn inflated_name(name: &str) -> &str {
+    name.strip_suffix(".gz").unwrap_or(name)
+}
+
 /// Whether a file's name and first bytes both say gzip. A log that is merely called `.gz` is text.
 fn is_gzip(path: &HostPath, file: &HostFile) -> io::Result<bool> {
-    if !path.as_str().ends_with(".gz") {
+    if inflated_name(path.as_str()) == path.as_str() {
         return Ok(false);
     }
     let mut magic = [0; GZIP_MAGIC.len()];
@@ -83,8 +88,16 @@ impl NodeFile {
     }
 
     fn new(path: &HostPath, file: HostFile) -> Result<Self, HostError> {
-        let gzip = is_gzip(path, &file).map_err(|source| HostError::Io { path: path.to_string(), source })?;
-        Ok(Self { path: path.clone(), file, gzip, wanted_from: 0 })
+        let gzip = is_gzip(path, &file).map_err(|source| HostError::Io {
+            path: path.to_string(),
+            source,
+        })?;
+        Ok(Self {
+            path: path.clone(),
+            file,
+            gzip,
+            wanted_from: 0,
+        })
     }
 
     /// The open file.
@@ -119,13 +132,13 @@ impl NodeFile {
         }
         let newest_from = metadata.len.saturating_sub(sink.limit().bytes);
         let from = newest_from.max(self.wanted_from);
-        let context = from.min(CONTEXT_BYTES);
-        if let Err(error) = self.file.seek(SeekFrom::Start(from - context)) {
+        let shown_before = from.min(CONTEXT_BYTES);
+        if let Err(error) = self.file.seek(SeekFrom::Start(from - shown_before)) {
             sink.record(name, State::Failed, format!("{} cannot be read: {error}", self.path));
             return State::Failed;
         }
         let omitted = newest_from.saturating_sub(self.wanted_from);
-        sink.copy(spec.tail(omitted, context), self.file).await
+        sink.copy(spec.tail(omitted, shown_before), self.file).await
     }
 }
 

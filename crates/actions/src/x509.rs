@@ -17,10 +17,13 @@ const MAX_NAMES: usize = 64;
 /// # Errors
 /// When it is none, in words.
 pub(crate) fn describe(der: &[u8]) -> Result<Certificate, String> {
-    let (_, certificate) =
-        X509Certificate::from_der(der).map_err(|error| format!("not a certificate: {error}"))?;
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|error| format!("not a certificate: {error}"))?;
     let names = certificate.subject_alternative_name().ok().flatten();
-    let names = names.iter().flat_map(|names| &names.value.general_names).take(MAX_NAMES).filter_map(name);
+    let names = names
+        .iter()
+        .flat_map(|names| &names.value.general_names)
+        .take(MAX_NAMES)
+        .filter_map(name);
     Ok(Certificate {
         subject: certificate.subject().to_string(),
         issuer: certificate.issuer().to_string(),
@@ -56,8 +59,12 @@ mod tests {
     fn names_and_times_are_read() {
         let mut params = CertificateParams::new(vec!["node-1".to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, "system:node:node-1");
-        params.subject_alt_names.push(SanType::IpAddress("10.0.0.4".parse().unwrap()));
-        params.subject_alt_names.push(SanType::IpAddress("fd00::4".parse().unwrap()));
+        params
+            .subject_alt_names
+            .push(SanType::IpAddress("10.0.0.4".parse().unwrap()));
+        params
+            .subject_alt_names
+            .push(SanType::IpAddress("fd00::4".parse().unwrap()));
         params.not_before = date_time_ymd(2026, 1, 2);
         params.not_after = date_time_ymd(2027, 3, 4);
         let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();

@@ -23,13 +23,15 @@ pub struct RunOptions {
     pub limit: Option<u64>,
 }
 
+/// Reads what a store kept.
+type Content = Box<dyn Fn(&ArtifactPath) -> Option<Vec<u8>> + Send + Sync>;
+
 /// An action that has run.
-#[derive(Debug)]
 pub struct ActionRun {
     action: &'static str,
     record: ActionRecord,
     items: Vec<ItemRecord>,
-    store: Arc<MemoryStore>,
+    content: Content,
 }
 
 #[expect(
@@ -46,6 +48,18 @@ impl ActionRun {
     /// Runs `action` on a node called `node1`.
     pub async fn with(descriptor: &'static Descriptor, action: Arc<dyn Action>, options: &RunOptions) -> Self {
         let store = Arc::new(MemoryStore::new());
+        let shelf = Arc::clone(&store);
+        Self::in_store(descriptor, action, options, store, move |path| shelf.content(path)).await
+    }
+
+    /// Runs `action` on a node called `node1`, its artifacts kept by `store`, from which `content` reads them.
+    pub async fn in_store(
+        descriptor: &'static Descriptor,
+        action: Arc<dyn Action>,
+        options: &RunOptions,
+        store: Arc<dyn Store>,
+        content: impl Fn(&ArtifactPath) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
         let node = NodeInfo {
             name: NODE.parse().expect("a node name"),
             os: "Fixture Linux 1".into(),
@@ -57,7 +71,7 @@ impl ActionRun {
             options.since,
             Duration::from_mins(10),
             2,
-            Arc::clone(&store) as Arc<dyn Store>,
+            store,
             CancellationToken::new(),
         );
         let limit = Limit {
@@ -76,7 +90,7 @@ impl ActionRun {
             action: descriptor.id,
             record,
             items: engine.items(),
-            store,
+            content: Box::new(content),
         }
     }
 
@@ -109,7 +123,7 @@ impl ActionRun {
 
     /// What was kept of the item `name`; `None` when nothing was.
     pub fn content(&self, name: &str) -> Option<Vec<u8>> {
-        self.store.content(&self.item(name).path)
+        (self.content)(&self.item(name).path)
     }
 
     /// What was kept of the item `name`, as text.
@@ -122,7 +136,7 @@ impl ActionRun {
 
     /// What was kept at this path of the archive, as text; for artifacts outside the action's folder.
     pub fn text_at(&self, path: &str) -> Option<String> {
-        let content = self.store.content(&ArtifactPath::from_names([path]))?;
+        let content = (self.content)(&ArtifactPath::from_names([path]))?;
         Some(String::from_utf8(content).expect("UTF-8"))
     }
 }

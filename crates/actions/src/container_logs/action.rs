@@ -25,12 +25,20 @@ const IN_FLIGHT: usize = 8;
 pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     id: "container-logs",
     summary: "Logs of all containers of the chosen namespaces, with earlier instances and rotated files",
-    timeout: Duration::from_secs(15 * 60),
+    timeout: Duration::from_mins(15),
     // A kubelet rotates at 10 MiB unless told otherwise, dockerd never does.
     limit: 256 * 1024 * 1024,
     rbac: &[
-        Rbac { group: "", resources: &["pods"], verbs: &["list"] },
-        Rbac { group: "", resources: &["pods/log"], verbs: &["get"] },
+        Rbac {
+            group: "",
+            resources: &["pods"],
+            verbs: &["list"],
+        },
+        Rbac {
+            group: "",
+            resources: &["pods/log"],
+            verbs: &["get"],
+        },
     ],
     sensitivity: Sensitivity::Workload,
     items: &[
@@ -59,7 +67,11 @@ pub(crate) struct ContainerLogs {
 impl ContainerLogs {
     /// The logs of containers in `namespaces`, from the files below `root`, or else from `cluster`.
     pub(crate) fn new(root: HostRoot, namespaces: Namespaces, cluster: Result<ClusterAccess, String>) -> Self {
-        Self { root, namespaces, cluster }
+        Self {
+            root,
+            namespaces,
+            cluster,
+        }
     }
 
     /// All log files of the chosen namespaces; an error when not even the kubelet's folder can be listed.
@@ -82,7 +94,10 @@ impl ContainerLogs {
             }
         });
         listed.await.unwrap_or_else(|source| {
-            Err(HostError::Io { path: pod_files::POD_LOGS.to_owned(), source })
+            Err(HostError::Io {
+                path: pod_files::POD_LOGS.to_owned(),
+                source,
+            })
         })
     }
 
@@ -100,7 +115,8 @@ impl ContainerLogs {
             }
         }
         for name in gone.into_iter().filter(|name| !taken.names.contains(name)) {
-            cx.sink.record(&name, State::NotPresent, "it was removed while the logs were read");
+            cx.sink
+                .record(&name, State::NotPresent, "it was renamed or removed while the logs were read");
         }
     }
 
@@ -189,8 +205,7 @@ impl Taken {
     fn has(&self, file: &LogFile) -> bool {
         // A name of the kubelet's stands for the same content once it is rotated, compressed or not; what is in a new
         // unrotated file was written after that name was read.
-        self.identities.contains(&file.identity)
-            || (file.keeper == Keeper::Kubelet && self.names.contains(&file.name))
+        self.identities.contains(&file.identity) || (file.keeper == Keeper::Kubelet && self.names.contains(&file.name))
     }
 }
 
@@ -246,11 +261,119 @@ fn content_of(keeper: Keeper, file: &NodeFile) -> Content {
 /// Leaves out the lines before `since`, as far as the start of the file can be told from the rest without reading all
 /// of it. A file that cannot be searched is taken whole.
 fn start_at(file: &mut NodeFile, content: Content, since: Timestamp) {
-    let format = if content == Content::DockerLog { Format::Docker } else { Format::Cri };
+    let format = if content == Content::DockerLog {
+        Format::Docker
+    } else {
+        Format::Cri
+    };
     let since = i64::try_from(since.as_nanosecond()).map_or(UnixNanos::new(i64::MAX), UnixNanos::new);
     let len = file.file().len();
     match offset_since(file.file_mut(), len, format, since) {
         Ok(offset) => file.start_at(offset),
         Err(error) => tracing::warn!(%error, "A log cannot be searched for a time: it is taken whole."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use periscope_testkit::{ActionRun, HostFixture};
+    use rstest::rstest;
+
+    use super::*;
+
+    const FOLDER: &str = "pods/kube-system_p_u/c";
+
+    /// The action on a node where something happens after the folders are listed and before the files are opened.
+    struct Interrupted {
+        action: ContainerLogs,
+        meanwhile: Box<dyn Fn() + Send + Sync>,
+    }
+
+    #[async_trait]
+    impl Action for Interrupted {
+        async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
+            let listing = self.action.list().await.unwrap();
+            (self.meanwhile)();
+            self.action.copy(cx, listing).await;
+            Ok(())
+        }
+    }
+
+    /// What is kept of each file: its name and, where there is any, its content.
+    async fn kept(node: &HostFixture, meanwhile: impl Fn() + Send + Sync + 'static) -> Vec<(String, Option<String>)> {
+        let namespaces = Namespaces::Only(vec!["kube-system".to_owned()]);
+        let action = ContainerLogs::new(node.root(), namespaces, Err("no API server".to_owned()));
+        let interrupted = Interrupted {
+            action,
+            meanwhile: Box::new(meanwhile),
+        };
+        let run = ActionRun::of(&DESCRIPTOR, Arc::new(interrupted)).await;
+        let prefix = format!("nodes/node1/container-logs/{FOLDER}/");
+        let names = run.items().iter().map(|item| item.path.as_str());
+        let names = names.map(|path| path.strip_prefix(&prefix).unwrap_or(path).to_owned());
+        let mut kept: Vec<_> = names
+            .map(|name| {
+                let content = run.content(&format!("{FOLDER}/{name}"));
+                (name, content.map(|bytes| String::from_utf8(bytes).unwrap()))
+            })
+            .collect();
+        kept.sort();
+        kept
+    }
+
+    #[rstest]
+    #[case::nothing(&[], &[("0.log", "current"), ("0.log.1", "rotated")])]
+    #[case::rotated_and_created_anew(
+        &[("mv", "0.log", "0.log.2"), ("new", "0.log", "")],
+        &[("0.log", ""), ("0.log.1", "rotated"), ("0.log.2", "current")]
+    )]
+    #[case::rotated_and_not_created_yet(
+        &[("mv", "0.log", "0.log.2")],
+        &[("0.log.1", "rotated"), ("0.log.2", "current")]
+    )]
+    #[case::compressed(
+        &[("new", "0.log.1.gz", "compressed"), ("rm", "0.log.1", "")],
+        &[("0.log", "current"), ("0.log.1", "compressed")]
+    )]
+    #[case::everything_moves_on(
+        &[("new", "0.log.1.gz", "compressed"), ("rm", "0.log.1", ""), ("mv", "0.log", "0.log.2"), ("new", "0.log", "new")],
+        &[("0.log", "new"), ("0.log.1", "compressed"), ("0.log.2", "current")]
+    )]
+    #[tokio::test]
+    async fn a_rotation_in_between_loses_nothing(
+        #[case] steps: &'static [(&str, &str, &str)],
+        #[case] expected: &[(&str, &str)],
+    ) {
+        let node = HostFixture::new()
+            .file(&format!("/var/log/{FOLDER}/0.log"), "current")
+            .file(&format!("/var/log/{FOLDER}/0.log.1"), "rotated");
+        let folder = node.real_path(&format!("/var/log/{FOLDER}"));
+        let meanwhile = move || {
+            for (what, file, argument) in steps {
+                match *what {
+                    "mv" => fs::rename(folder.join(file), folder.join(argument)),
+                    "new" => fs::write(folder.join(file), argument),
+                    _ => fs::remove_file(folder.join(file)),
+                }
+                .unwrap();
+            }
+        };
+        let kept = kept(&node, meanwhile).await;
+        let contents: Vec<_> = kept
+            .iter()
+            .filter_map(|(name, content)| Some((name.as_str(), content.as_deref()?)))
+            .collect();
+        assert_eq!(contents, expected);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_gone_for_good_is_said_to_be() {
+        let node = HostFixture::new().file(&format!("/var/log/{FOLDER}/0.log"), "x");
+        let pods = node.real_path("/var/log/pods/kube-system_p_u");
+        let kept = kept(&node, move || fs::remove_dir_all(&pods).unwrap()).await;
+        assert_eq!(kept, [("0.log".to_owned(), None)]);
     }
 }

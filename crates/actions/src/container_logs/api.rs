@@ -32,11 +32,14 @@ struct Metadata {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 struct Status {
-    init_container_statuses: Vec<ContainerStatus>,
-    container_statuses: Vec<ContainerStatus>,
-    ephemeral_container_statuses: Vec<ContainerStatus>,
+    #[serde(rename = "initContainerStatuses")]
+    init: Vec<ContainerStatus>,
+    #[serde(rename = "containerStatuses")]
+    ordinary: Vec<ContainerStatus>,
+    #[serde(rename = "ephemeralContainerStatuses")]
+    ephemeral: Vec<ContainerStatus>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,11 +87,7 @@ struct Wanted {
 }
 
 /// Copies the logs of the pods on this node that are in the chosen namespaces.
-pub(super) async fn copy(
-    cluster: &ClusterAccess,
-    cx: &ActionContext,
-    namespaces: &Namespaces,
-) {
+pub(super) async fn copy(cluster: &ClusterAccess, cx: &ActionContext, namespaces: &Namespaces) {
     let scopes = match namespaces {
         Namespaces::All => vec![None],
         Namespaces::Only(names) => names.iter().cloned().map(Some).collect(),
@@ -113,7 +112,10 @@ async fn list(
     namespace: Option<String>,
     wanted: &mut Vec<Wanted>,
 ) -> Result<(), ClusterError> {
-    let scope = ListScope { namespace, fields: Some(format!("spec.nodeName={}", cx.node.name)) };
+    let scope = ListScope {
+        namespace,
+        fields: Some(format!("spec.nodeName={}", cx.node.name)),
+    };
     let pods = pods();
     let mut objects = cluster.list(&pods, &scope);
     for _ in 0..MAX_PODS {
@@ -141,8 +143,12 @@ fn pods() -> ResourceType {
 
 fn logs_of(pod: &Pod) -> Vec<Wanted> {
     let Metadata { namespace, name, uid } = &pod.metadata;
-    let Status { init_container_statuses, container_statuses, ephemeral_container_statuses } = &pod.status;
-    let containers = init_container_statuses.iter().chain(container_statuses).chain(ephemeral_container_statuses);
+    let Status {
+        init,
+        ordinary,
+        ephemeral,
+    } = &pod.status;
+    let containers = init.iter().chain(ordinary).chain(ephemeral);
     let logs = containers.flat_map(|container| {
         container.instances().iter().map(move |&which| {
             let instance = match which {
@@ -175,12 +181,20 @@ async fn copy_log(cluster: &ClusterAccess, cx: &ActionContext, log: Wanted) {
         Ok(stream) => stream,
         Err(error) => return cx.sink.record(&name, state_of(&error), reason_of(&error)),
     };
-    let PodContainer { namespace, pod, container } = container;
+    let PodContainer {
+        namespace,
+        pod,
+        container,
+    } = container;
     let source = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}");
     let mut writer = cx.sink.writer(ArtifactSpec::new(name, Content::Text).source(source));
     match writer.copy_from(stream).await {
         Ok(_) => writer.finish().await,
-        Err(error) => writer.finish_as(State::Failed, Some(format!("the stream broke off: {error}"))).await,
+        Err(error) => {
+            writer
+                .finish_as(State::Failed, Some(format!("the stream broke off: {error}")))
+                .await
+        }
     };
 }
 
@@ -206,13 +220,17 @@ mod tests {
         }))
         .unwrap();
         let names: Vec<_> = logs_of(&pod).into_iter().map(|log| log.name).collect();
-        let expected: Vec<_> = expected.iter().map(|which| format!("api/ns_p_u/c/{which}.log")).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|which| format!("api/ns_p_u/c/{which}.log"))
+            .collect();
         assert_eq!(names, expected);
     }
 
     #[test]
     fn a_pod_without_a_status_has_no_logs() {
-        let pod: Pod = serde_json::from_value(json!({"metadata": {"namespace": "n", "name": "p", "uid": "u"}})).unwrap();
+        let pod: Pod =
+            serde_json::from_value(json!({"metadata": {"namespace": "n", "name": "p", "uid": "u"}})).unwrap();
         assert_eq!(logs_of(&pod).len(), 0);
     }
 }

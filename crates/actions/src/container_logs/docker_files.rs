@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::file::{Keeper, Listing};
 use crate::Namespaces;
+use crate::host_files::inflated_name;
 
 /// Where dockerd keeps its containers: `<id>/config.v2.json` and `<id>/<id>-json.log[.<n>[.gz]]`.
 pub(super) const CONTAINERS: &str = "/var/lib/docker/containers";
@@ -53,7 +54,11 @@ pub(super) fn list(root: &HostRoot, namespaces: &Namespaces, listing: &mut Listi
     let linked: std::collections::HashSet<_> = listing.files.iter().map(|file| file.identity).collect();
     let containers = HostPath::new(CONTAINERS)?;
     let mut found = Listing::default();
-    for entry in root.read_dir(&containers)?.iter().filter(|entry| entry.kind == EntryKind::Dir) {
+    for entry in root
+        .read_dir(&containers)?
+        .iter()
+        .filter(|entry| entry.kind == EntryKind::Dir)
+    {
         let folder = containers.join(&entry.name)?;
         match list_container(root, &folder, &entry.name, namespaces, &mut found) {
             // It was removed since the folder above was listed.
@@ -61,7 +66,9 @@ pub(super) fn list(root: &HostRoot, namespaces: &Namespaces, listing: &mut Listi
             Err(error) => found.miss(format!("docker/{}", short(&entry.name)), &error),
         }
     }
-    listing.files.extend(found.files.into_iter().filter(|file| !linked.contains(&file.identity)));
+    listing
+        .files
+        .extend(found.files.into_iter().filter(|file| !linked.contains(&file.identity)));
     listing.gaps.extend(found.gaps);
     Ok(())
 }
@@ -78,11 +85,21 @@ fn list_container(
     let labels = match serde_json::from_slice::<Container>(&config) {
         Ok(container) => container.config.labels,
         Err(error) => {
-            return Err(HostError::Io { path: path.to_string(), source: error.into() });
+            return Err(HostError::Io {
+                path: path.to_string(),
+                source: error.into(),
+            });
         }
     };
-    let Labels { namespace, pod, uid, container } = labels;
-    let Some(namespace) = namespace.filter(|namespace| namespaces.contains(namespace)) else { return Ok(()) };
+    let Labels {
+        namespace,
+        pod,
+        uid,
+        container,
+    } = labels;
+    let Some(namespace) = namespace.filter(|namespace| namespaces.contains(namespace)) else {
+        return Ok(());
+    };
     if container == SANDBOX {
         return Ok(());
     }
@@ -92,8 +109,11 @@ fn list_container(
             continue;
         }
         let rotation = entry.name.strip_prefix(&log).unwrap_or_default();
-        let rotation = rotation.strip_suffix(".gz").unwrap_or(rotation);
-        let name = format!("docker/{namespace}_{pod}_{uid}/{container}/{}-json.log{rotation}", short(id));
+        let rotation = inflated_name(rotation);
+        let name = format!(
+            "docker/{namespace}_{pod}_{uid}/{container}/{}-json.log{rotation}",
+            short(id)
+        );
         found.add(root, name, folder.join(&entry.name)?, Keeper::Docker);
     }
     Ok(())

@@ -59,7 +59,13 @@ impl Listing {
         match root.metadata(&path) {
             Ok(metadata) => {
                 let identity = (metadata.dev, metadata.ino);
-                self.files.push(LogFile { name, path, keeper, identity, modified: metadata.modified });
+                self.files.push(LogFile {
+                    name,
+                    path,
+                    keeper,
+                    identity,
+                    modified: metadata.modified,
+                });
             }
             Err(error) => self.miss(name, &error),
         }

@@ -1,11 +1,12 @@
 //! Lists the files that the kubelet keeps under `/var/log/pods`, from the file system alone: a pod that the API has
 //! forgotten is there as long as its files are.
 
-use periscope_host::{EntryKind, HostError, HostPath, HostRoot};
 use periscope_core::State;
+use periscope_host::{EntryKind, HostError, HostPath, HostRoot};
 
 use super::file::{Keeper, Listing};
 use crate::Namespaces;
+use crate::host_files::inflated_name;
 
 /// Where the kubelet keeps the logs of pods: `<namespace>_<pod>_<uid>/<container>/<instance>.log[.<time>[.gz]]`
 /// (`k8s.io/kubernetes/pkg/kubelet/kuberuntime`, `BuildContainerLogsDirectory`).
@@ -79,10 +80,12 @@ fn list_container(root: &HostRoot, container: &HostPath, name: &str, listing: &m
     };
     for file in &files {
         // The archive holds everything inflated.
-        let plain = file.name.strip_suffix(".gz").unwrap_or(&file.name);
+        let plain = inflated_name(&file.name);
         let compressed = format!("{plain}.gz");
         let is_superseded = plain == file.name
-            && files.binary_search_by(|other| other.name.as_str().cmp(&compressed)).is_ok();
+            && files
+                .binary_search_by(|other| other.name.as_str().cmp(&compressed))
+                .is_ok();
         if plain.ends_with(UNFINISHED) || is_superseded {
             continue;
         }

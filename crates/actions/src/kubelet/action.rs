@@ -23,26 +23,47 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     id: names::KUBELET,
     summary: "The kubelet's command line, configuration, unit files and certificates; kubeconfig and azure.json without \
               credentials",
-    timeout: Duration::from_secs(60),
+    timeout: Duration::from_mins(1),
     limit: 16 * 1024 * 1024,
     rbac: &[],
     sensitivity: Sensitivity::Configuration,
     items: &[
-        ItemDescriptor { path: CMDLINE, summary: "the running kubelet's arguments, one per line" },
-        ItemDescriptor { path: "config.<yaml|json>", summary: "the file that --config names, or the one in its usual place" },
-        ItemDescriptor { path: "config.d/<file>", summary: "the drop-ins below --config-dir" },
+        ItemDescriptor {
+            path: CMDLINE,
+            summary: "the running kubelet's arguments, one per line",
+        },
+        ItemDescriptor {
+            path: "config.<yaml|json>",
+            summary: "the file that --config names, or the one in its usual place",
+        },
+        ItemDescriptor {
+            path: "config.d/<file>",
+            summary: "the drop-ins below --config-dir",
+        },
         ItemDescriptor {
             path: names::KUBELET_SETTINGS,
             summary: "the settings in force that other items are read against: DNS, pods, cgroups, runtime",
         },
-        ItemDescriptor { path: "files/<path>", summary: "systemd unit, its drop-ins and files of environment variables" },
+        ItemDescriptor {
+            path: "files/<path>",
+            summary: "systemd unit, its drop-ins and files of environment variables",
+        },
         ItemDescriptor {
             path: names::KUBELET_CERTIFICATES,
             summary: "subject, issuer, names and validity of each certificate of the kubelet and the cluster on the node",
         },
-        ItemDescriptor { path: KUBECONFIG, summary: "the kubelet's kubeconfig without credentials" },
-        ItemDescriptor { path: BOOTSTRAP_KUBECONFIG, summary: "the kubeconfig for the first start, without credentials" },
-        ItemDescriptor { path: AZURE, summary: "/etc/kubernetes/azure.json without secrets" },
+        ItemDescriptor {
+            path: KUBECONFIG,
+            summary: "the kubelet's kubeconfig without credentials",
+        },
+        ItemDescriptor {
+            path: BOOTSTRAP_KUBECONFIG,
+            summary: "the kubeconfig for the first start, without credentials",
+        },
+        ItemDescriptor {
+            path: AZURE,
+            summary: "/etc/kubernetes/azure.json without secrets",
+        },
     ],
 };
 
@@ -67,8 +88,14 @@ impl Action for Kubelet {
         self.settings(sink, &sources, process).await;
         self.unit_files(sink).await;
         self.certificates(sink, process).await;
-        self.without_credentials(sink, KUBECONFIG, configuration::kubeconfigs(process)).await;
-        self.without_credentials(sink, BOOTSTRAP_KUBECONFIG, configuration::bootstrap_kubeconfigs(process)).await;
+        self.without_credentials(sink, KUBECONFIG, configuration::kubeconfigs(process))
+            .await;
+        self.without_credentials(
+            sink,
+            BOOTSTRAP_KUBECONFIG,
+            configuration::bootstrap_kubeconfigs(process),
+        )
+        .await;
         self.without_credentials(sink, AZURE, vec![AZURE_JSON.to_owned()]).await;
         Ok(())
     }
@@ -107,12 +134,18 @@ impl Kubelet {
                 } else {
                     ("config.yaml", Content::Yaml)
                 };
-                sink.document(ArtifactSpec::new(name, content).source(&*source.path), source.text.as_str()).await;
+                sink.document(
+                    ArtifactSpec::new(name, content).source(&*source.path),
+                    source.text.as_str(),
+                )
+                .await;
                 sources.push(source);
             }
             Err((state, reason)) => sink.record("config.yaml", state, reason),
         }
-        let Some(folder) = process.and_then(|process| process.flag("--config-dir")) else { return sources };
+        let Some(folder) = process.and_then(|process| process.flag("--config-dir")) else {
+            return sources;
+        };
         // The kubelet reads only files of this name, in the order of their names.
         for path in self.glob(sink, &format!("{folder}/*.conf")).await {
             let name = format!("config.d/{}", path.file_name().unwrap_or_default());
@@ -190,8 +223,13 @@ impl Kubelet {
         };
         match credentials::without_credentials(&source.text) {
             Ok(text) => {
-                let content = if text.starts_with('{') { Content::Json } else { Content::Yaml };
-                sink.document(ArtifactSpec::new(name, content).source(source.path), text).await;
+                let content = if text.starts_with('{') {
+                    Content::Json
+                } else {
+                    Content::Yaml
+                };
+                sink.document(ArtifactSpec::new(name, content).source(source.path), text)
+                    .await;
             }
             Err(reason) => sink.record(name, State::Withheld, format!("{}: {reason}", source.path)),
         }
@@ -218,7 +256,12 @@ impl Kubelet {
         let root = self.root.clone();
         let name = path.to_string();
         let text = off_thread(move || root.read_text(&path, MAX_FILE_BYTES)).await;
-        let text = text.unwrap_or_else(|source| Err(HostError::Io { path: name.clone(), source }))?;
+        let text = text.unwrap_or_else(|source| {
+            Err(HostError::Io {
+                path: name.clone(),
+                source,
+            })
+        })?;
         Ok(Source { path: name, text })
     }
 

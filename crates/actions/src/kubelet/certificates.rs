@@ -64,7 +64,12 @@ fn describe_file(path: &HostPath, content: &[u8]) -> impl Iterator<Item = NodeCe
             Ok(certificate) => (Some(certificate), None),
             Err(error) => (None, Some(error)),
         };
-        NodeCertificate { path: path.clone(), number: index + 1, certificate, error }
+        NodeCertificate {
+            path: path.clone(),
+            number: index + 1,
+            certificate,
+            error,
+        }
     })
 }
 

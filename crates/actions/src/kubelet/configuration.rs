@@ -9,8 +9,10 @@ const CONFIGURATIONS: [&str; 2] = ["/var/lib/kubelet/config.yaml", "/etc/default
 const KUBECONFIGS: [&str; 2] = ["/var/lib/kubelet/kubeconfig", "/etc/kubernetes/kubelet.conf"];
 
 /// Where the kubeconfig for the first start is when the command line does not say, in the same order.
-const BOOTSTRAP_KUBECONFIGS: [&str; 2] =
-    ["/var/lib/kubelet/bootstrap-kubeconfig", "/etc/kubernetes/bootstrap-kubelet.conf"];
+const BOOTSTRAP_KUBECONFIGS: [&str; 2] = [
+    "/var/lib/kubelet/bootstrap-kubeconfig",
+    "/etc/kubernetes/bootstrap-kubelet.conf",
+];
 
 /// Unit files, their drop-ins, and the files of environment variables that they name, as globs.
 pub(super) const UNIT_FILES: [&str; 8] = [

@@ -6,7 +6,9 @@ mod action;
 mod certificates;
 mod configuration;
 mod credentials;
+mod known;
 mod process;
 mod settings;
 
 pub(crate) use action::{DESCRIPTOR, Kubelet};
+pub(crate) use known::KnownKubelet;

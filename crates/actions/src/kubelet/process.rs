@@ -7,7 +7,12 @@ use periscope_host::{CommandRunner, HostCommand, HostError, HostProcess, HostRoo
 use tokio::io::AsyncReadExt;
 
 /// Where distributions and AKS put the kubelet.
-const PROGRAMS: [&str; 4] = ["/usr/local/bin/kubelet", "/usr/bin/kubelet", "/opt/bin/kubelet", "/usr/sbin/kubelet"];
+const PROGRAMS: [&str; 4] = [
+    "/usr/local/bin/kubelet",
+    "/usr/bin/kubelet",
+    "/opt/bin/kubelet",
+    "/usr/sbin/kubelet",
+];
 
 /// Time for `kubelet --version`, which only loads the program.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,13 +25,20 @@ pub(super) fn find(root: &HostRoot) -> Result<Option<HostProcess>, HostError> {
     let mut found = root.processes("kubelet")?;
     // Until Kubernetes 1.18 it could be a subcommand of one program for everything.
     let hyperkube = root.processes("hyperkube")?;
-    found.extend(hyperkube.into_iter().filter(|process| process.args.get(1).is_some_and(|arg| arg == "kubelet")));
+    found.extend(
+        hyperkube
+            .into_iter()
+            .filter(|process| process.args.get(1).is_some_and(|arg| arg == "kubelet")),
+    );
     Ok(found.into_iter().find(|process| !process.in_pod))
 }
 
 /// The command line, one argument per line, so that an argument with spaces stays one.
 pub(super) fn command_line(process: &HostProcess) -> String {
-    process.args.iter().map(|arg| format!("{}\n", arg.replace('\n', "\\n"))).collect()
+    let mut lines: Vec<_> = process.args.iter().map(|arg| arg.replace('\n', "\\n")).collect();
+    // For the newline at the end.
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// What `kubelet --version` says after `Kubernetes`.
@@ -35,7 +47,12 @@ pub(super) async fn version(commands: &Arc<dyn CommandRunner>) -> Option<String>
     let command = command.arg("--version").network(NetworkChoice::Own);
     let mut running = commands.spawn(&command).await.ok()?;
     let mut said = Vec::new();
-    running.stdout().take(MAX_VERSION_BYTES).read_to_end(&mut said).await.ok()?;
+    running
+        .stdout()
+        .take(MAX_VERSION_BYTES)
+        .read_to_end(&mut said)
+        .await
+        .ok()?;
     let said = String::from_utf8_lossy(&said);
     let version = said.trim().strip_prefix("Kubernetes ")?.to_owned();
     running.wait().await.success().then_some(version)

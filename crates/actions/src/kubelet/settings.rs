@@ -84,17 +84,35 @@ mod tests {
     use super::{Source, in_force};
 
     fn source(path: &str, text: &str) -> Source {
-        Source { path: path.to_owned(), text: text.to_owned() }
+        Source {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        }
     }
 
     #[test]
     fn the_command_line_goes_over_drop_ins_and_these_over_the_file() {
         let sources = [
-            source("/c.json", r#"{"maxPods": 110, "clusterDNS": ["10.0.0.10"], "clusterDomain": "cluster.local", "cgroupDriver": "cgroupfs"}"#),
-            source("/d/10.conf", "kind: KubeletConfiguration\nmaxPods: 60\ncgroupDriver: systemd\nclusterDNS: [10.0.0.11, 10.0.0.12]\n"),
+            source(
+                "/c.json",
+                r#"{"maxPods": 110, "clusterDNS": ["10.0.0.10"], "clusterDomain": "cluster.local", "cgroupDriver": "cgroupfs"}"#,
+            ),
+            source(
+                "/d/10.conf",
+                "kind: KubeletConfiguration\nmaxPods: 60\ncgroupDriver: systemd\nclusterDNS: [10.0.0.11, 10.0.0.12]\n",
+            ),
         ];
-        let args = ["kubelet", "--max-pods=30", "--network-plugin", "cni"].map(str::to_owned).to_vec();
-        let (settings, problems) = in_force(&sources, Some(&HostProcess { pid: 7, args, in_pod: false }));
+        let args = ["kubelet", "--max-pods=30", "--network-plugin", "cni"]
+            .map(str::to_owned)
+            .to_vec();
+        let (settings, problems) = in_force(
+            &sources,
+            Some(&HostProcess {
+                pid: 7,
+                args,
+                in_pod: false,
+            }),
+        );
         assert_eq!(problems, [""; 0]);
         assert_eq!(settings.max_pods, Some(30));
         assert_eq!(settings.cgroup_driver.as_deref(), Some("systemd"));
@@ -109,13 +127,25 @@ mod tests {
     fn a_broken_file_says_nothing_and_is_named() {
         let sources = [source("/c.yaml", "maxPods: [1"), source("/d.yaml", "maxPods: 5")];
         let (settings, problems) = in_force(&sources, None);
-        assert_eq!((settings.max_pods, settings.read_from), (Some(5), vec!["/d.yaml".to_owned()]));
-        assert!(problems[0].starts_with("/c.yaml cannot be understood: "), "{problems:?}");
+        assert_eq!(
+            (settings.max_pods, settings.read_from),
+            (Some(5), vec!["/d.yaml".to_owned()])
+        );
+        assert!(
+            problems[0].starts_with("/c.yaml cannot be understood: "),
+            "{problems:?}"
+        );
     }
 
     #[test]
     fn values_of_the_wrong_type_are_left_out() {
-        let (settings, _) = in_force(&[source("/c", "maxPods: many\nclusterDNS: 10.0.0.10\nclusterDomain: 3\n")], None);
-        assert_eq!((settings.max_pods, settings.cluster_dns.len(), settings.cluster_domain), (None, 0, None));
+        let (settings, _) = in_force(
+            &[source("/c", "maxPods: many\nclusterDNS: 10.0.0.10\nclusterDomain: 3\n")],
+            None,
+        );
+        assert_eq!(
+            (settings.max_pods, settings.cluster_dns.len(), settings.cluster_domain),
+            (None, 0, None)
+        );
     }
 }

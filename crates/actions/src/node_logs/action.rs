@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use periscope_core::{Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, Sensitivity, Sink, State};
+use periscope_core::{
+    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, Sensitivity, Sink, State,
+};
 use periscope_host::{Confinement, EntryKind, GlobMatches, HostError, HostPath, HostRoot, Metadata};
 
 use super::aks_files::AKS_FILES;
-use crate::host_files::{NodeFile, off_thread, reason_of, record, state_of, too_old};
+use crate::host_files::{NodeFile, inflated_name, off_thread, reason_of, record, state_of, too_old};
 
 /// Files on their way at once.
 const IN_FLIGHT: usize = 4;
@@ -24,7 +26,7 @@ const PROBE_BYTES: usize = 1024;
 pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     id: "node-logs",
     summary: "Log files of the node by path or glob; by default those of an AKS node's provisioning and networking",
-    timeout: Duration::from_secs(10 * 60),
+    timeout: Duration::from_mins(10),
     limit: 128 * 1024 * 1024,
     rbac: &[],
     sensitivity: Sensitivity::Node,
@@ -77,7 +79,11 @@ impl NodeLogs {
                 }
             };
             if cut {
-                sink.record(entry, State::Failed, format!("{entry} names too many files: some are missing"));
+                sink.record(
+                    entry,
+                    State::Failed,
+                    format!("{entry} names too many files: some are missing"),
+                );
             } else if let Some(error) = unread.first() {
                 sink.record(entry, state_of(error), reason_of(error));
             } else if files.is_empty() {
@@ -88,7 +94,10 @@ impl NodeLogs {
                     continue;
                 }
                 if found.len() == MAX_FILES {
-                    let reason = format!("there are more than {MAX_FILES} files: {} and what follows is left out", file.path);
+                    let reason = format!(
+                        "there are more than {MAX_FILES} files: {} and what follows is left out",
+                        file.path
+                    );
                     sink.record(entry, State::Failed, reason);
                     return found;
                 }
@@ -153,8 +162,7 @@ fn look(root: &HostRoot, entry: &str) -> Result<(Vec<Found>, Vec<HostError>, boo
             // A pattern such as `folder/*` means the files; a folder that is named itself is refused when it is opened.
             Ok(metadata) if metadata.kind == EntryKind::Dir && path.as_str() != entry => {}
             Ok(metadata) => {
-                // The archive holds everything inflated.
-                let name = path.as_str().strip_suffix(".gz").unwrap_or(path.as_str()).to_owned();
+                let name = inflated_name(path.as_str()).to_owned();
                 found.push(Found { name, path, metadata });
             }
             Err(error) => unread.push(error),
@@ -171,7 +179,11 @@ fn content_of(path: &HostPath, file: &NodeFile) -> Content {
     let len = file.file().read_at(&mut start, 0).unwrap_or(0);
     if start.iter().take(len).any(|&byte| byte == 0) {
         Content::Binary
-    } else if path.as_str().ends_with(".json") {
+    } else if path
+        .as_str()
+        .rsplit_once('.')
+        .is_some_and(|(_, extension)| extension == "json")
+    {
         Content::Json
     } else {
         Content::Text

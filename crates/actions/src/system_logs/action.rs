@@ -21,22 +21,40 @@ use crate::host_files::{off_thread, reason_of, state_of};
 pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     id: "system-logs",
     summary: "Journals of kubelet, containerd, docker, further services and the kernel; syslog where there is no journal",
-    timeout: Duration::from_secs(15 * 60),
+    timeout: Duration::from_mins(15),
     // journald keeps 4 GiB of files at most unless told otherwise, of which the text of one service is a part.
     limit: 2 * 1024 * 1024 * 1024,
     rbac: &[],
     sensitivity: Sensitivity::Node,
     items: &[
-        ItemDescriptor { path: "journal/kernel.log", summary: "the kernel's journal, of all boots" },
-        ItemDescriptor { path: "journal/kubelet.log", summary: "the journal of kubelet.service" },
-        ItemDescriptor { path: "journal/containerd.log", summary: "the journal of containerd.service" },
-        ItemDescriptor { path: "journal/docker.log", summary: "the journal of docker.service" },
-        ItemDescriptor { path: "journal/<unit>.log", summary: "the journal of each further unit asked for" },
+        ItemDescriptor {
+            path: "journal/kernel.log",
+            summary: "the kernel's journal, of all boots",
+        },
+        ItemDescriptor {
+            path: "journal/kubelet.log",
+            summary: "the journal of kubelet.service",
+        },
+        ItemDescriptor {
+            path: "journal/containerd.log",
+            summary: "the journal of containerd.service",
+        },
+        ItemDescriptor {
+            path: "journal/docker.log",
+            summary: "the journal of docker.service",
+        },
+        ItemDescriptor {
+            path: "journal/<unit>.log",
+            summary: "the journal of each further unit asked for",
+        },
         ItemDescriptor {
             path: FILES,
             summary: "each journal file: entries read, damage, and the error that ended the reading",
         },
-        ItemDescriptor { path: "syslog/<file>", summary: "syslog, messages and kern.log, where there is no journal" },
+        ItemDescriptor {
+            path: "syslog/<file>",
+            summary: "syslog, messages and kern.log, where there is no journal",
+        },
     ],
 };
 
@@ -84,7 +102,11 @@ impl Action for SystemLogs {
             cx.sink.plan(&journal.name);
         }
         for unit in too_many {
-            cx.sink.record(&format!("journal/{unit}"), State::Failed, "more units are asked for than one pass can serve");
+            cx.sink.record(
+                &format!("journal/{unit}"),
+                State::Failed,
+                "more units are asked for than one pass can serve",
+            );
         }
         let root = self.root.clone();
         let files = off_thread(move || journal_files::open(&root)).await;
@@ -93,7 +115,9 @@ impl Action for SystemLogs {
             JournalFiles { open, unread, .. } if open.is_empty() => {
                 if let Some(error) = unread.first() {
                     let (state, reason) = (state_of(error), reason_of(error));
-                    journals.iter().for_each(|journal| cx.sink.record(&journal.name, state, &reason));
+                    for journal in &journals {
+                        cx.sink.record(&journal.name, state, &reason);
+                    }
                     cx.sink.record(FILES, state, reason);
                 } else {
                     cx.sink.record(FILES, State::NotPresent, "there are no journal files");
@@ -112,7 +136,11 @@ impl Action for SystemLogs {
 impl SystemLogs {
     /// The journals below `root`, or else by `commands`, of the usual services and of `units`.
     pub(crate) fn new(root: HostRoot, commands: Arc<dyn CommandRunner>, units: &[String]) -> Self {
-        Self { root, commands, units: units.to_vec() }
+        Self {
+            root,
+            commands,
+            units: units.to_vec(),
+        }
     }
 }
 
@@ -127,10 +155,16 @@ async fn read(cx: &ActionContext, files: JournalFiles, journals: Vec<Journal>) -
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
         ActionError::new(State::Failed, "the journal was not read to its end").because(error)
     };
-    let reports = reports.map_err(|error| failed(error.into()))?.map_err(|error| failed(error.into()))?;
+    let reports = reports
+        .map_err(|error| failed(error.into()))?
+        .map_err(|error| failed(error.into()))?;
     let mut rows: Vec<_> = reports.into_iter().map(row).collect();
     rows.extend(unread.iter().map(|error| lost(error.to_string(), reason_of(error))));
-    rows.extend(too_many.iter().map(|path| lost(path.to_string(), "there are too many files".to_owned())));
+    rows.extend(
+        too_many
+            .iter()
+            .map(|path| lost(path.to_string(), "there are too many files".to_owned())),
+    );
     write_rows(&cx.sink, &rows).await;
     Ok(())
 }
@@ -147,7 +181,14 @@ fn row(report: FileReport) -> FileRow {
 }
 
 fn lost(file: String, error: String) -> FileRow {
-    FileRow { file, entries: 0, corrupt_objects: 0, truncated: false, too_old: false, error: Some(error) }
+    FileRow {
+        file,
+        entries: 0,
+        corrupt_objects: 0,
+        truncated: false,
+        too_old: false,
+        error: Some(error),
+    }
 }
 
 /// Keeps the account of the files. It ends `failed` when one was not read to its end, because entries are missing then
@@ -162,7 +203,10 @@ async fn write_rows(sink: &Sink, rows: &[FileRow]) {
     let copied = writer.copy_from(text.as_slice()).await;
     let problem = match copied {
         Err(error) => Some(error.to_string()),
-        Ok(_) if unread > 0 => Some(format!("{unread} of {} journal files were not read to their end", rows.len())),
+        Ok(_) if unread > 0 => Some(format!(
+            "{unread} of {} journal files were not read to their end",
+            rows.len()
+        )),
         Ok(_) => None,
     };
     match problem {

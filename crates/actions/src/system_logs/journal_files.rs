@@ -1,7 +1,7 @@
 //! Finds and opens the journal files of the node; it does not look into them.
 
-use std::fs::File;
 use std::cmp::Reverse;
+use std::fs::File;
 
 use periscope_host::{HostError, HostPath, HostRoot};
 use periscope_journal::Source;
@@ -44,7 +44,10 @@ pub(super) fn open(root: &HostRoot) -> JournalFiles {
     files.too_many = paths.split_off(paths.len().min(MAX_FILES));
     for path in paths {
         match root.open(&path) {
-            Ok(file) => files.open.push(Source { name: path.to_string(), file: file.into_std() }),
+            Ok(file) => files.open.push(Source {
+                name: path.to_string(),
+                file: file.into_std(),
+            }),
             // Removed since the folder was listed: journald makes room for new entries so.
             Err(HostError::NotFound { .. }) => {}
             Err(error) => files.unread.push(error),
@@ -58,7 +61,9 @@ pub(super) fn open(root: &HostRoot) -> JournalFiles {
 fn list(root: &HostRoot, folder: &str, unread: &mut Vec<HostError>) -> Result<Vec<HostPath>, HostError> {
     let folder = HostPath::new(folder)?;
     let mut machines = root.read_dir(&folder)?;
-    let own = root.read_text(&HostPath::new(MACHINE_ID)?, MACHINE_ID_BYTES).unwrap_or_default();
+    let own = root
+        .read_text(&HostPath::new(MACHINE_ID)?, MACHINE_ID_BYTES)
+        .unwrap_or_default();
     if machines.iter().any(|machine| machine.name == own.trim()) {
         machines.retain(|machine| machine.name == own.trim());
     }

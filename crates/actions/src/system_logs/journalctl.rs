@@ -41,11 +41,17 @@ pub(super) async fn copy(commands: &Arc<dyn CommandRunner>, sink: &Sink, journal
     }
     let mut writer = sink.writer(ArtifactSpec::new(name, Content::Text).source(&*line));
     if let Err(error) = writer.copy_from(stdout).await {
-        writer.finish_as(State::Failed, Some(format!("{line} cannot be read further: {error}"))).await;
+        writer
+            .finish_as(State::Failed, Some(format!("{line} cannot be read further: {error}")))
+            .await;
         return;
     }
     // A full artifact is read no further, and what becomes of the program then does not matter.
-    let end = if writer.is_full() { None } else { Some(running.wait().await) };
+    let end = if writer.is_full() {
+        None
+    } else {
+        Some(running.wait().await)
+    };
     match end.and_then(|end| Some((state_of_end(&end), end.problem()?))) {
         Some((state, problem)) => writer.finish_as(state, Some(format!("{line} {problem}"))).await,
         None => writer.finish().await,
@@ -53,9 +59,12 @@ pub(super) async fn copy(commands: &Arc<dyn CommandRunner>, sink: &Sink, journal
 }
 
 fn command(journal: &Journal, since: Option<Timestamp>) -> Result<HostCommand, HostPathError> {
-    let command = HostCommand::new(&PROGRAMS, TIMEOUT)?
-        .network(NetworkChoice::Own)
-        .args(["--no-pager", "--quiet", "--utc", "--output=short-iso-precise"]);
+    let command = HostCommand::new(&PROGRAMS, TIMEOUT)?.network(NetworkChoice::Own).args([
+        "--no-pager",
+        "--quiet",
+        "--utc",
+        "--output=short-iso-precise",
+    ]);
     let command = match &journal.selector {
         Selector::Unit(unit) => command.arg(format!("--unit={unit}")),
         Selector::Identifier(name) => command.arg(format!("--identifier={name}")),

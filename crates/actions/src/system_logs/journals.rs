@@ -27,7 +27,11 @@ pub(super) fn journals(services: &[String]) -> (Vec<Journal>, Vec<String>) {
     }];
     let mut too_many = Vec::new();
     for service in SERVICES.into_iter().chain(services.iter().map(String::as_str)) {
-        let unit = if has_type(service) { service.to_owned() } else { format!("{service}.service") };
+        let unit = if has_type(service) {
+            service.to_owned()
+        } else {
+            format!("{service}.service")
+        };
         let selector = Selector::Unit(unit.clone());
         if journals.iter().any(|journal| journal.selector == selector) {
             continue;
@@ -37,8 +41,15 @@ pub(super) fn journals(services: &[String]) -> (Vec<Journal>, Vec<String>) {
             continue;
         }
         // Stars are no file names elsewhere.
-        let file = unit.strip_suffix(".service").unwrap_or(&unit).replace(['*', '?', '/'], "_");
-        journals.push(Journal { name: format!("journal/{file}.log"), selector, what: unit });
+        let file = unit
+            .strip_suffix(".service")
+            .unwrap_or(&unit)
+            .replace(['*', '?', '/'], "_");
+        journals.push(Journal {
+            name: format!("journal/{file}.log"),
+            selector,
+            what: unit,
+        });
     }
     (journals, too_many)
 }
@@ -54,7 +65,17 @@ pub(super) fn no_entries(journal: &Journal, since: Option<Timestamp>) -> String 
 /// Whether the name of a unit ends in its type, as in systemd.unit(5).
 fn has_type(unit: &str) -> bool {
     const TYPES: [&str; 11] = [
-        ".service", ".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path", ".timer", ".slice", ".scope",
+        ".service",
+        ".socket",
+        ".device",
+        ".mount",
+        ".automount",
+        ".swap",
+        ".target",
+        ".path",
+        ".timer",
+        ".slice",
+        ".scope",
     ];
     TYPES.iter().any(|suffix| unit.ends_with(suffix))
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use periscope_core::{Content, Sink, State};
 use periscope_host::HostRoot;
 
-use crate::host_files::{collect, off_thread, record, too_old};
+use crate::host_files::{collect, inflated_name, off_thread, record, too_old};
 
 /// What distributions call them, as globs.
 const FILES: [&str; 3] = ["/var/log/syslog*", "/var/log/messages*", "/var/log/kern.log*"];
@@ -34,7 +34,7 @@ pub(super) async fn copy(root: &HostRoot, sink: &Sink, since: Option<Timestamp>)
         for path in matches.paths {
             is_there = true;
             let file = path.file_name().unwrap_or_default();
-            let name = format!("syslog/{}", file.strip_suffix(".gz").unwrap_or(file));
+            let name = format!("syslog/{}", inflated_name(file));
             let written = root.metadata(&path).ok().map(|metadata| metadata.modified);
             match written.filter(|&written| since.is_some_and(|since| written < since)) {
                 Some(written) => sink.record(&name, State::NotApplicable, too_old(written)),

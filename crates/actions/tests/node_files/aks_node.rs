@@ -1,0 +1,134 @@
+//! An AKS node of today: Ubuntu, containerd, a kubelet configured by file. All names and keys are invented.
+
+use std::time::{Duration, SystemTime};
+
+use periscope_testkit::HostFixture;
+use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
+
+use crate::run::gzip;
+
+pub const COREDNS: &str = "kube-system_coredns-6f5d8c7b9-x2x4x_11111111-2222-3333-4444-555555555555";
+pub const APP: &str = "default_app-0_66666666-7777-8888-9999-000000000000";
+
+/// One line as containerd writes it.
+pub fn cri(second: u32, text: &str) -> String {
+    format!(
+        "2026-11-20T10:{:02}:{:02}.123456789Z stdout F {text}\n",
+        second / 60,
+        second % 60
+    )
+}
+
+/// When the files of the node were last written: shortly after their last lines.
+pub fn written() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_172_400)
+}
+
+/// The node's container logs: an init container, a restarted container with rotated files, and another namespace.
+pub fn with_container_logs() -> HostFixture {
+    HostFixture::new()
+        .file(
+            &format!("/var/log/pods/{COREDNS}/coredns/3.log.20261119-100000.gz"),
+            gzip(&cri(1, "oldest")),
+        )
+        .file(
+            &format!("/var/log/pods/{COREDNS}/coredns/3.log.20261120-100000"),
+            cri(2, "older"),
+        )
+        .file(&format!("/var/log/pods/{COREDNS}/coredns/3.log"), cri(3, "crashed"))
+        .file(&format!("/var/log/pods/{COREDNS}/coredns/4.log"), cri(4, "running"))
+        .file(&format!("/var/log/pods/{COREDNS}/init-config/0.log"), cri(0, "ready"))
+        .file(&format!("/var/log/pods/{COREDNS}/debugger-abcde/0.log"), "")
+        .file(&format!("/var/log/pods/{APP}/app/0.log"), cri(5, "hello"))
+}
+
+/// A certificate with its key, as one PEM file holds them, and the key's own text.
+pub fn certificate(name: &str) -> (String, String) {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = date_time_ymd(2026, 1, 2);
+    params.not_after = date_time_ymd(2027, 1, 2);
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+const CMDLINE: &str = "/usr/local/bin/kubelet\0--config=/etc/default/kubeletconfig.json\0--config-dir\0/etc/kubelet.d\0\
+                       --kubeconfig=/var/lib/kubelet/kubeconfig\0--max-pods=30\0\
+                       --node-labels=agentpool=nodepool1,kubernetes.azure.com/role=agent\0";
+
+const KUBECONFIG: &str = "\
+apiVersion: v1
+kind: Config
+clusters:
+- name: localcluster
+  cluster:
+    certificate-authority: /etc/kubernetes/certs/ca.crt
+    server: https://cluster-dns-abc.hcp.westeurope.azmk8s.io:443
+users:
+- name: client
+  user:
+    client-certificate: /var/lib/kubelet/pki/kubelet-client-current.pem
+    client-key: /var/lib/kubelet/pki/kubelet-client-current.pem
+    token: abcdef.0123456789abcdef
+contexts:
+- name: localclustercontext
+  context: {cluster: localcluster, user: client}
+current-context: localclustercontext
+";
+
+/// The node's kubelet: process, configuration, unit, certificates, kubeconfig, `azure.json`.
+pub fn with_kubelet() -> HostFixture {
+    let (ca, _) = certificate("ca");
+    let (client, key) = certificate("system:node:aks-nodepool1-1");
+    HostFixture::new()
+        .file("/proc/812/comm", "kubelet\n")
+        .file("/proc/812/cmdline", CMDLINE)
+        .file("/proc/812/cgroup", "0::/system.slice/kubelet.service\n")
+        .file("/proc/4000/comm", "kubelet\n")
+        .file("/proc/4000/cmdline", "kubelet\0--config=/in-a-pod\0")
+        .file("/proc/4000/cgroup", "0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-1.scope\n")
+        .file(
+            "/etc/default/kubeletconfig.json",
+            r#"{"kind": "KubeletConfiguration", "clusterDNS": ["10.0.0.10"], "clusterDomain": "cluster.local", "maxPods": 110}"#,
+        )
+        .file("/etc/kubelet.d/10-runtime.conf", "cgroupDriver: systemd\ncontainerRuntimeEndpoint: unix:///run/containerd/containerd.sock\n")
+        .file("/etc/kubelet.d/notes.txt", "not read by the kubelet")
+        .file("/etc/default/kubelet", "KUBELET_FLAGS=--max-pods=30\n")
+        .file("/usr/lib/systemd/system/kubelet.service", "[Service]\nExecStart=/usr/local/bin/kubelet\n")
+        .link("/lib", "usr/lib")
+        .file("/etc/systemd/system/kubelet.service.d/10-containerd.conf", "[Unit]\nAfter=containerd.service\n")
+        .file("/etc/kubernetes/certs/ca.crt", ca)
+        .file("/etc/kubernetes/certs/broken.crt", "not a certificate")
+        .file("/etc/kubernetes/certs/client.key", &key)
+        .file("/var/lib/kubelet/pki/kubelet-client-2026-01-02.pem", format!("{client}{key}"))
+        .link("/var/lib/kubelet/pki/kubelet-client-current.pem", "/var/lib/kubelet/pki/kubelet-client-2026-01-02.pem")
+        .file("/var/lib/kubelet/kubeconfig", KUBECONFIG)
+        .file("/var/lib/kubelet/bootstrap-kubeconfig", "users: [unclosed, token: abcdef.0123456789abcdef")
+        .file(
+            "/etc/kubernetes/azure.json",
+            r#"{"cloud": "AzurePublicCloud", "subscriptionId": "s-1", "aadClientId": "c-1", "aadClientSecret": "Zx8Q~notreal"}"#,
+        )
+}
+
+/// The node's provisioning and networking logs.
+pub fn with_provisioning_logs() -> HostFixture {
+    HostFixture::new()
+        .file("/var/log/cloud-init.log", "cloud-init ran\n")
+        .file("/var/log/azure/cluster-provision.log", "CSE started\n")
+        .file("/var/log/azure/aks/cloud-init-files.paved", "")
+        .link(
+            "/var/log/azure/aks/cluster-provision.log",
+            "/var/log/azure/cluster-provision.log",
+        )
+        .file(
+            "/var/log/azure/Microsoft.AKS.Compute.AKS.Linux.AKSNode/extension.log",
+            "enabled\n",
+        )
+        .file("/var/log/waagent.log", "agent\n")
+        .file("/var/log/waagent.log.1.gz", gzip("agent before\n"))
+        .file("/var/log/azure-cns.log", [b"head\0".as_slice(), &[7; 32]].concat())
+        .fifo("/var/log/azure-vnet.log")
+        .link("/var/log/azure-npm.log", "/etc/shadow")
+        .file("/etc/shadow", "root:*:1::::::\n")
+        .file("/etc/cni/net.d/10-azure.conflist", "{}")
+}

@@ -1,0 +1,10 @@
+//! The actions that take files of the node, on two nodes as they are found: an AKS node with containerd, and one of the time
+//! of docker. Each runs through the real engine.
+
+mod aks_node;
+mod container_logs;
+mod docker_node;
+mod kubelet;
+mod node_logs;
+mod run;
+mod system_logs;
