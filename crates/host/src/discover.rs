@@ -3,6 +3,7 @@
 //! It decides which folders are the node's; reading them is [`HostRoot`]'s work.
 
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
@@ -24,6 +25,8 @@ const MOUNTED_AT_THEIR_PLACE: [&str; 2] = ["/var/log", "/run/systemd/resolve"];
 pub(crate) fn discover(own: &Path) -> Result<HostRoot, HostError> {
     for (folder, origin) in [("host", RootOrigin::Mounted), ("proc/1/root", RootOrigin::FirstProcess)] {
         match open_root(&own.join(folder), origin) {
+            // Our own root under another name: on the node itself, and in a container that has a process 1 of its own.
+            Ok(root) if is_same_folder(root.path(), own) => {}
             Ok(root) if is_root(&root) => return Ok(root),
             Ok(_) => tracing::debug!(folder, "The folder is no root folder of a node."),
             Err(error) => tracing::debug!(folder, error = &error as &dyn std::error::Error, "No root folder here."),
@@ -104,6 +107,11 @@ fn open_folder(folder: &Path) -> Result<(OwnedFd, PathBuf), HostError> {
 fn process_of(folder: &Path) -> Option<String> {
     let pid = folder.to_str()?.strip_prefix("/proc/")?.strip_suffix("/root")?;
     pid.bytes().all(|byte| byte.is_ascii_digit()).then(|| pid.to_owned())
+}
+
+fn is_same_folder(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| path.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
+    matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// A root folder has a distribution installed and a `/proc` with a first process.
