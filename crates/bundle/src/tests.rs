@@ -281,7 +281,7 @@ fn the_tar_crate_reads_what_was_written() {
         let parent = path
             .trim_end_matches('/')
             .rfind('/')
-            .map_or("", |at| &path[..=at])
+            .map_or("", |at| path.get(..=at).unwrap())
             .to_owned();
         assert!(folders.contains(&parent), "{path} comes before its folder");
         if entry.header().entry_type().is_dir() {

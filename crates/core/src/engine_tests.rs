@@ -159,7 +159,7 @@ async fn run_cancelled_by(cancel: CancellationToken, plan: Vec<(&'static Descrip
         os: String::new(),
         kernel: String::new(),
     };
-    let time = Duration::from_secs(60);
+    let time = Duration::from_mins(1);
     let run_id = "r".parse().unwrap();
     let engine = Engine::new(node, run_id, None, time, 2, Arc::new(store.clone()), cancel);
     let plan = plan
@@ -299,7 +299,7 @@ async fn an_action_that_makes_no_sense_here_is_not_run() {
         os: String::new(),
         kernel: String::new(),
     };
-    let time = Duration::from_secs(60);
+    let time = Duration::from_mins(1);
     let engine = Engine::new(
         node,
         "r".parse().unwrap(),
