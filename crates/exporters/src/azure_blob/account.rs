@@ -1,6 +1,5 @@
 //! From what somebody calls a storage account to the URL of its blob endpoint; it does not look whether the account exists.
 
-use std::convert::Infallible;
 use std::str::FromStr;
 
 use url::Url;
@@ -34,12 +33,12 @@ impl Cloud {
 }
 
 impl FromStr for Cloud {
-    type Err = Infallible;
+    type Err = ConfigError;
 
-    /// Takes our words, the names that stand under `cloud` in a node's `azure.json`, and DNS suffixes. What is none of these
-    /// is refused when the endpoint is made from it.
-    fn from_str(word: &str) -> Result<Self, Infallible> {
-        let known = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(word.trim()));
+    /// Takes our words, the names that stand under `cloud` in a node's `azure.json`, and DNS suffixes.
+    fn from_str(word: &str) -> Result<Self, ConfigError> {
+        let word = word.trim();
+        let known = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(word));
         Ok(if known(&["public", "AzurePublicCloud", "AzureCloud"]) {
             Self::Public
         } else if known(&["china", "AzureChinaCloud"]) {
@@ -47,7 +46,8 @@ impl FromStr for Cloud {
         } else if known(&["us-government", "AzureUSGovernmentCloud", "AzureUSGovernment"]) {
             Self::UsGovernment
         } else {
-            Self::Custom(word.trim().to_owned())
+            domain(word)?;
+            Self::Custom(word.to_owned())
         })
     }
 }
@@ -67,15 +67,22 @@ pub(super) fn endpoint(account: &str, cloud: &Cloud) -> Result<Url, ConfigError>
         return if plain { Ok(url) } else { Err(invalid()) };
     }
     let name = name(account).ok_or_else(invalid)?;
-    let suffix = cloud.suffix().trim_matches('.');
-    let is_domain = suffix.contains('.')
-        && suffix
+    let suffix = domain(cloud.suffix())?;
+    Url::parse(&format!("https://{name}.blob.{suffix}")).map_err(|_| ConfigError::Cloud(suffix.to_owned()))
+}
+
+/// A DNS suffix without dots at its ends.
+fn domain(suffix: &str) -> Result<&str, ConfigError> {
+    let domain = suffix.trim_matches('.');
+    let well_formed = domain.contains('.')
+        && domain
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
-    if !is_domain {
-        return Err(ConfigError::Cloud(suffix.to_owned()));
+    if well_formed {
+        Ok(domain)
+    } else {
+        Err(ConfigError::Cloud(suffix.to_owned()))
     }
-    Url::parse(&format!("https://{name}.blob.{suffix}")).map_err(|_| ConfigError::Cloud(suffix.to_owned()))
 }
 
 /// The name in a name or a resource id. Resource ids may be written in any case.
@@ -105,7 +112,7 @@ mod tests {
     #[rstest]
     #[case::name("diag01", "public", "https://diag01.blob.core.windows.net/")]
     #[case::name_with_a_line_break("diag01\n", "AzurePublicCloud", "https://diag01.blob.core.windows.net/")]
-    #[case::name_in_capitals("Diag01", "", "")]
+    #[case::name_in_capitals("Diag01", "public", "https://diag01.blob.core.windows.net/")]
     #[case::resource_id(RESOURCE, "public", "https://diag01.blob.core.windows.net/")]
     #[case::china("diag01", "AzureChinaCloud", "https://diag01.blob.core.chinacloudapi.cn/")]
     #[case::us_government("diag01", "us-government", "https://diag01.blob.core.usgovcloudapi.net/")]
@@ -144,8 +151,8 @@ mod tests {
         #[case] cloud: &str,
         #[case] expected: &str,
     ) {
-        let Ok(cloud) = cloud.parse::<Cloud>();
-        let found = endpoint(account, &cloud).map_or_else(|_| String::new(), |url| url.to_string());
+        let found = cloud.parse::<Cloud>().and_then(|cloud| endpoint(account, &cloud));
+        let found = found.map_or_else(|_| String::new(), |url| url.to_string());
         assert_eq!(found, expected);
     }
 }

@@ -191,3 +191,66 @@ fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").chars().take(LONGEST_FOREIGN).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use azure_core::Error;
+    use azure_core::error::ErrorKind;
+    use azure_core::http::headers::Headers;
+    use azure_core::http::{RawResponse, StatusCode};
+    use rstest::rstest;
+
+    use super::{CAUSES, cause};
+
+    #[test]
+    fn codes_are_sorted_and_unique() {
+        assert!(CAUSES.is_sorted_by(|(one, _), (next, _)| one < next));
+    }
+
+    #[rstest]
+    #[case::expired(
+        "Signature not valid in the specified time frame: Start [..] - Expiry [..]",
+        "the SAS is expired or not yet valid by the service's clock (403 AuthenticationFailed)"
+    )]
+    #[case::mismatch(
+        "Signature did not match. String to sign used was rwl",
+        "the signature does not match: it is cut or altered, or belongs to another account or an old key (403 AuthenticationFailed)"
+    )]
+    #[case::unexplained(
+        "",
+        "the credential was refused: it is cut or altered, belongs to another account, or a clock is wrong (403 AuthenticationFailed)"
+    )]
+    fn a_refusal_is_explained_as_the_service_explains_it(#[case] detail: &str, #[case] expected: &str) {
+        let body = format!(
+            "<Error><Code>AuthenticationFailed</Code><AuthenticationErrorDetail>{detail}</AuthenticationErrorDetail></Error>"
+        );
+        let response = RawResponse::from_bytes(StatusCode::Forbidden, Headers::new(), body.into_bytes());
+        let error = ErrorKind::HttpResponse {
+            status: StatusCode::Forbidden,
+            error_code: Some("AuthenticationFailed".to_owned()),
+            raw_response: Some(Box::new(response)),
+        };
+        assert_eq!(cause(&error.into_error(), "h"), expected);
+    }
+
+    #[rstest]
+    #[case::dns(
+        io::Error::other("dns error: failed to lookup address information"),
+        "no connection to h: its name cannot be found: there is no such storage account, or no name service (dns error: failed to lookup address information)"
+    )]
+    #[case::tls(
+        io::Error::other("invalid peer certificate: UnknownIssuer"),
+        "no connection to h: its certificate is not trusted (invalid peer certificate: UnknownIssuer)"
+    )]
+    #[case::no_route(io::ErrorKind::HostUnreachable.into(), "no connection to h: host unreachable")]
+    #[case::reset(io::ErrorKind::ConnectionReset.into(), "no connection to h: connection reset")]
+    #[case::timeout(io::ErrorKind::TimedOut.into(), "no connection to h: timed out")]
+    #[case::lines(io::Error::other("one\n two"), "no connection to h: one two")]
+    fn a_network_error_is_explained(#[case] source: io::Error, #[case] expected: &str) {
+        let error = Error::with_error(ErrorKind::Connection, source, "failed to execute `reqwest` request");
+        let error = error.with_context("retry policy expired and the request will no longer be retried");
+        assert_eq!(cause(&error, "h"), expected);
+    }
+}

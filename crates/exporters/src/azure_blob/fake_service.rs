@@ -140,8 +140,10 @@ impl FakeService {
                     .split("<Latest>")
                     .skip(1)
                     .map(|rest| rest.split("</Latest>").next().unwrap());
-                let staged = |id: &str| state.staged[&(name.to_owned(), id.to_owned())].clone();
-                let content = ids.flat_map(staged).collect();
+                let staged: Vec<Bytes> = ids
+                    .map(|id| state.staged[&(name.to_owned(), id.to_owned())].clone())
+                    .collect();
+                let content = staged.concat();
                 let content_type = request
                     .headers()
                     .get_optional_string(&"x-ms-blob-content-type".into())

@@ -202,7 +202,7 @@ async fn the_service_says_when_to_come_again() {
     export(&exporter, SampleArchive::new(1, 100)).await.unwrap();
     let waited = start.elapsed();
     assert!(
-        (Duration::from_secs(51)..Duration::from_secs(60)).contains(&waited),
+        (Duration::from_secs(51)..Duration::from_mins(1)).contains(&waited),
         "{waited:?}"
     );
 }
