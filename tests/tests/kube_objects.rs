@@ -145,10 +145,10 @@ async fn access(kubeconfig: &Path) -> ClusterAccess {
 
 /// Access as somebody else: `who` is put into the kubeconfig's user.
 async fn acting(cluster: &Cluster, who: &str) -> ClusterAccess {
-    let text = fs::read_to_string(&cluster.kubeconfig).unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(&cluster.kubeconfig).expect("the kubeconfig of the services");
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("kubeconfig");
-    fs::write(&path, text.replacen("  user:\n", &format!("  user:\n    {who}\n"), 1)).unwrap();
+    fs::write(&path, text.replacen("  user:\n", &format!("  user:\n    {who}\n"), 1)).expect("a temporary file");
     access(&path).await
 }
 
@@ -164,10 +164,8 @@ async fn collect(access: ClusterAccess, entries: &[&str]) -> ActionRun {
         cluster: Ok(access),
         settings,
     };
-    let entry = CATALOG
-        .iter()
-        .find(|entry| entry.descriptor.id == "kube-objects")
-        .unwrap();
+    let entry = CATALOG.iter().find(|entry| entry.descriptor.id == "kube-objects");
+    let entry = entry.expect("the catalogue has it");
     ActionRun::of(entry.descriptor, (entry.build)(&deps)).await
 }
 
@@ -188,9 +186,7 @@ fn description<'a>(text: &'a str, name: &str) -> &'a str {
             .next()
             .is_some_and(|line| line.split_whitespace().nth(1).is_some_and(|n| n.starts_with(name)))
     };
-    parts
-        .find(is_named)
-        .unwrap_or_else(|| panic!("no description of {name} in\n{text}"))
+    parts.find(is_named).expect(name)
 }
 
 fn items(run: &ActionRun, path: &str, kind: &str) -> Vec<Value> {
