@@ -142,6 +142,7 @@ impl Writer {
             (96, end - HEADER as u64),
             (136, self.tail),
             (152, self.entries.len() as u64),
+            (168, 1),
             (176, arrays.first().copied().unwrap_or(0)),
             (184, realtime(self.entries.first())),
             (192, realtime(self.entries.last())),

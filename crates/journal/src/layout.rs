@@ -80,6 +80,8 @@ pub(crate) struct Header {
     /// Where the last object started when the header was read; zero when there is none.
     pub(crate) tail_object: u64,
     pub(crate) entry_count: u64,
+    /// The sequence number of the first entry.
+    pub(crate) head_seqnum: u64,
     /// Where the chain of entry arrays starts; zero when there is none.
     pub(crate) entry_array: u64,
     pub(crate) head_realtime: u64,
@@ -115,6 +117,7 @@ impl Header {
             end: first_object.saturating_add(le64(bytes, 96)),
             tail_object: le64(bytes, 136),
             entry_count: le64(bytes, 152),
+            head_seqnum: le64(bytes, 168),
             entry_array: le64(bytes, 176),
             head_realtime: le64(bytes, 184),
             tail_realtime: le64(bytes, 192),
@@ -129,6 +132,12 @@ impl Header {
     /// Bytes of one reference inside an ENTRY object: the offset, and in regular files a hash.
     pub(crate) const fn entry_item(&self) -> usize {
         if self.compact { 4 } else { 16 }
+    }
+
+    /// Whether an ENTRY object can have this size.
+    fn holds_items(&self, size: u64) -> bool {
+        let items = size.saturating_sub(ENTRY_HEADER as u64);
+        items > 0 && size <= MAX_ENTRY_OBJECT && items.is_multiple_of(self.entry_item() as u64)
     }
 
     /// Bytes of one offset inside an `ENTRY_ARRAY` object.
@@ -183,7 +192,7 @@ impl ObjectHeader {
             && offset.checked_add(self.size).is_some_and(|end| end <= header.end)
             && match self.kind {
                 TYPE_DATA => self.size > header.data_header() as u64,
-                TYPE_ENTRY => self.size > ENTRY_HEADER as u64 && self.size <= MAX_ENTRY_OBJECT,
+                TYPE_ENTRY => header.holds_items(self.size),
                 TYPE_ENTRY_ARRAY => self.size >= ENTRY_ARRAY_HEADER,
                 _ => true,
             }

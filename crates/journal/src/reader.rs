@@ -29,6 +29,10 @@ pub struct Reader<R> {
     last_object: u64,
     resyncs: u32,
     finished: bool,
+    /// The sequence number of the last entry; none where reading began in the midst of the file.
+    seqnum: Option<u64>,
+    /// The largest object since the last entry, that one included: its offset and size.
+    largest: (u64, u64),
     /// What the current entry refers to.
     items: Vec<u64>,
 }
@@ -49,6 +53,8 @@ impl<R: ReadAt> Reader<R> {
             last_object: header.first_object,
             resyncs: 0,
             finished: false,
+            seqnum: header.head_seqnum.checked_sub(1),
+            largest: (0, 0),
             items: Vec::new(),
             header,
         })
@@ -72,6 +78,7 @@ impl<R: ReadAt> Reader<R> {
             self.report.expected_entries = None;
             self.position = offset;
             self.last_object = offset;
+            self.seqnum = None;
         }
     }
 
@@ -142,6 +149,9 @@ impl<R: ReadAt> Reader<R> {
         if is_entry && !self.read_entry(offset, object.size)? {
             return Ok(false);
         }
+        if is_entry || object.size > self.largest.1 {
+            self.largest = (offset, object.size);
+        }
         self.last_object = offset;
         self.position = align(offset + object.size);
         Ok(is_entry)
@@ -161,10 +171,18 @@ impl<R: ReadAt> Reader<R> {
         let Some(entry) = EntryHeader::parse(bytes) else {
             return self.skip_damage().map(|()| false);
         };
-        self.items.clear();
         let references = bytes[ENTRY_HEADER..].chunks_exact(self.header.entry_item());
+        self.items.clear();
         self.items
             .extend(references.map(|item| self.header.item_offset(item, 0)));
+        if self
+            .seqnum
+            .is_some_and(|last| last.checked_add(1) != Some(entry.seqnum))
+            && self.uncover()?
+        {
+            return Ok(false);
+        }
+        self.seqnum = Some(entry.seqnum);
         self.fields.reset(entry);
         for item in &self.items {
             // Fields are written before the entry that refers to them.
@@ -188,21 +206,37 @@ impl<R: ReadAt> Reader<R> {
             self.finished = true;
             return Ok(());
         }
+        // The damage may be in the size of the object before, so the search starts inside of that one.
+        if !self.resync(self.last_object + 8, self.header.end)? {
+            self.report.corrupt_objects += 1;
+            self.finished = true;
+        }
+        Ok(())
+    }
+
+    /// Looks for entries inside of the largest object since the last entry, and goes on there; false when there are
+    /// none. A size that is wrong by chance in such a way that it leads to another object shows only in that entries
+    /// are missing. Missing numbers alone mean nothing: the system's and the users' journals are numbered together.
+    fn uncover(&mut self) -> Result<bool, Error> {
+        let (offset, size) = std::mem::take(&mut self.largest);
+        // Behind the fixed part of the largest kinds of objects, whose numbers could pass for a header.
+        self.resync(offset + ENTRY_HEADER as u64, offset + size)
+    }
+
+    /// Moves to the first readable object in a range, and counts the damage; false when there is none.
+    fn resync(&mut self, from: u64, until: u64) -> Result<bool, Error> {
+        let found = resync::find(&mut self.window, &self.header, from, until);
+        let Some(next) = found.map_err(|source| Error::Read { offset: from, source })? else {
+            return Ok(false);
+        };
         self.report.corrupt_objects += 1;
         self.resyncs += 1;
         if self.resyncs > MAX_RESYNCS {
             return Err(Error::TooDamaged { resyncs: MAX_RESYNCS });
         }
-        // The damage may be in the size of the object before, so the search starts inside of that one.
-        let from = self.last_object + 8;
-        let next = resync::find(&mut self.window, &self.header, from);
-        if let Some(next) = next.map_err(|source| Error::Read { offset: from, source })? {
-            self.last_object = next;
-            self.position = next;
-        } else {
-            self.finished = true;
-        }
-        Ok(())
+        self.last_object = next;
+        self.position = next;
+        Ok(true)
     }
 }
 
@@ -426,6 +460,44 @@ mod tests {
         let (messages, report) = messages(&file);
         assert!(messages.len() >= 99, "{} of 100", messages.len());
         assert!(report.corrupt_objects > 0 && !report.is_whole());
+    }
+
+    #[rstest]
+    fn a_wrong_size_that_leads_to_another_object_hides_no_entry(
+        #[values(2, 50)] first: u64,
+        #[values(1, 30)] hidden: u64,
+    ) {
+        let mut writer = Writer::new(false);
+        let mut data = Vec::new();
+        for at in 1..=100 {
+            data.push(writer.data(format!("MESSAGE=number {at}").as_bytes(), Codec::None));
+            writer.entry_of(at, &data[data.len() - 1..]);
+        }
+        let mut file = writer.finish();
+        let from = usize::try_from(first).unwrap();
+        let to = from + usize::try_from(hidden).unwrap();
+        patch(&mut file, data[from] + 8, &(data[to] - data[from]).to_le_bytes());
+        let (messages, report) = messages(&file);
+        assert!(messages.len() >= 99, "{} of 100", messages.len());
+        assert!(!report.is_whole());
+    }
+
+    #[test]
+    fn missing_numbers_are_no_damage() {
+        let mut writer = Writer::new(false);
+        for at in 1..=200 {
+            writer.entry(
+                at,
+                &[
+                    "MESSAGE=a",
+                    &format!("X={}", "x".repeat(usize::try_from(at * at).unwrap())),
+                ],
+            );
+            writer.seqnum += at % 3;
+        }
+        let (messages, report) = messages(&writer.finish());
+        assert_eq!(messages.len(), 200);
+        assert!(report.is_whole(), "{report:?}");
     }
 
     #[test]

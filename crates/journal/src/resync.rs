@@ -12,11 +12,18 @@ use crate::window::Window;
 /// Bytes looked through per look into the window.
 const STRIDE: usize = 64 * 1024;
 
-/// The offset of the first convincing object at or after `from`, if there is one before `header.end`.
-pub(crate) fn find<R: ReadAt>(window: &mut Window<R>, header: &Header, from: u64) -> io::Result<Option<u64>> {
+/// The offset of the first convincing object at or after `from` and before `until`.
+pub(crate) fn find<R: ReadAt>(
+    window: &mut Window<R>,
+    header: &Header,
+    from: u64,
+    until: u64,
+) -> io::Result<Option<u64>> {
     let mut base = align(from);
-    while base < header.end {
-        let chunk = window.get(base, STRIDE)?;
+    while base < until {
+        // The header of an object that starts before `until` may end behind it.
+        let room = usize::try_from(until - base).map_or(STRIDE, |room| STRIDE.min(room + 16));
+        let chunk = window.get(base, room)?;
         if chunk.len() < 16 {
             return Ok(None);
         }
@@ -26,7 +33,7 @@ pub(crate) fn find<R: ReadAt>(window: &mut Window<R>, header: &Header, from: u64
             .step_by(8)
             .filter(|at| chunk[*at] != 0)
             .filter_map(|at| Some((base + at as u64, ObjectHeader::parse(&chunk[at..])?)))
-            .find(|(offset, object)| object.convinces(*offset, header));
+            .find(|(offset, object)| *offset < until && object.convinces(*offset, header));
         let Some((offset, object)) = candidate else {
             base += looked_at as u64;
             continue;
