@@ -10,7 +10,7 @@ use periscope_core::State;
 use periscope_testkit::{ActionRun, HostFixture, ScriptedCommands};
 use periscope_tests::{Cluster, Services, eventually};
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The value of the Secret that the services come with, and the same as the API shows it.
 const SECRET: [&str; 2] = [
@@ -115,6 +115,46 @@ async fn what_an_identity_may_not_see_is_denied(#[case] entry: &str, #[case] rea
     let item = format!("{}.txt", entry.replace('/', "_"));
     assert_eq!(run.state(&item), State::Denied);
     assert!(run.reason(&item).contains(reason), "{}", run.reason(&item));
+}
+
+#[tokio::test]
+async fn a_list_of_several_pages_comes_whole() {
+    /// More than the API server is asked for at once.
+    const OBJECTS: usize = 600;
+    let cluster = Services::running().cluster;
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "several-pages"}});
+    let maps = (0..OBJECTS).map(|n| {
+        let metadata = json!({"name": format!("map-{n:04}"), "namespace": "several-pages"});
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"text": "x".repeat(1_000)}})
+    });
+    let objects: Vec<Value> = [namespace].into_iter().chain(maps).collect();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    serde_json::to_writer(
+        &mut file,
+        &json!({"apiVersion": "v1", "kind": "List", "items": objects}),
+    )
+    .unwrap();
+    // Applied and not created, so that the test may run again on the same services.
+    cluster.kubectl(&[
+        "apply",
+        "--server-side",
+        "--filename",
+        &file.path().display().to_string(),
+    ]);
+
+    let run = collect(access(&cluster.kubeconfig).await, &["several-pages/configmaps"]).await;
+    let listed = items(&run, "cluster-resources/configmaps/several-pages.json", "ConfigMapList");
+    let names: Vec<_> = listed
+        .iter()
+        .filter_map(|map| map["metadata"]["name"].as_str())
+        .collect();
+    let ours: Vec<_> = names.iter().filter(|name| name.starts_with("map-")).collect();
+    assert_eq!(ours.len(), OBJECTS);
+    assert!(ours.is_sorted());
+    assert_eq!(
+        run.text("several-pages_configmaps.txt").matches("Name: ").count(),
+        names.len()
+    );
 }
 
 #[tokio::test]
