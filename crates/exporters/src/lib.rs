@@ -1,7 +1,7 @@
 //! Where a finished archive goes: a folder of the node, a container of an Azure storage account.
 //!
-//! Every exporter is a folder with the same file names: `exporter.rs` is what the engine sees, `check.rs` is what is found out
-//! before anything is collected. Nothing here looks into an archive or decides which exporter is used.
+//! Every exporter is a folder with the same file names: `exporter.rs` is what the engine sees, `check.rs` is what is
+//! found out before anything is collected. Nothing here looks into an archive or decides which exporter is used.
 
 mod azure_blob;
 mod dir;

@@ -1,8 +1,8 @@
 //! Finds out, before anything is collected, whether an archive could be put into the container.
 //!
-//! The container is made where that is allowed. Then one byte is staged as a block of a blob that is never committed: the only
-//! request that needs exactly the rights of the upload and leaves no blob, whatever the container's policies are. The service
-//! drops such a block after a week; checking again replaces it.
+//! The container is made where that is allowed. Then one byte is staged as a block of a blob that is never committed:
+//! the only request that needs exactly the rights of the upload and leaves no blob, whatever the container's policies
+//! are. The service drops such a block after a week; checking again replaces it.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Leaves time to say that it is the identity that does not answer.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// What tokens are asked for, in every cloud (<https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory>).
+/// What tokens are asked for, in every cloud
+/// (<https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory>).
 const TOKEN_SCOPE: &str = "https://storage.azure.com/.default";
 
 /// The blob that never is.

@@ -1,7 +1,8 @@
 //! Makes the client that talks to the container: credential, transport, and how often something is tried again.
 //!
-//! All repetition is the SDK's: 408, 429, 500, 502, 503, 504 and broken connections, after waits that double with a random addition, and
-//! not before the `Retry-After` of a 429 or 503. Nothing here or above repeats anything. The limits in time are the callers'.
+//! All repetition is the SDK's: after 408, 429, 500, 502, 503, 504 and broken connections, with waits that double and
+//! have a random part, and not before the `Retry-After` of a 429 or 503. Nothing here or above repeats anything. The
+//! limits in time are the callers'.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -9,8 +10,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::WorkloadIdentity;
-use super::destination::{Access, Destination};
 use azure_core::cloud::CustomConfiguration;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::{ClientOptions, ExponentialRetryOptions, HttpClient, RetryOptions, Transport, UserAgentOptions};
@@ -22,11 +21,14 @@ use azure_identity::{
 use azure_storage_blob::clients::{BlobContainerClient, BlobContainerClientOptions};
 use periscope_core::ExportError;
 
+use super::config::WorkloadIdentity;
+use super::destination::{Access, Destination};
+
 /// A packet that is dropped must show before the time for the check is over.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The longest silence of the service. It must be long enough for a whole block to be sent through a slow line, because an answer only
-/// comes after it: 70 KB/s is enough.
+/// The longest silence of the service. Its answer comes when a whole block was sent, so a line must carry 70 KB/s for
+/// each of the blocks that are on the way.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The metadata service is on the same machine: it answers at once or is not there.
@@ -38,7 +40,7 @@ const LARGEST_CA_FILE: u64 = 2 * 1024 * 1024;
 /// How long something that fails is tried again.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Patience {
-    /// Less than a second: somebody waits for the answer, and a failure is one, too.
+    /// About a second: somebody waits for the answer, and a failure is one, too.
     Short,
     /// About a minute and a half: longer than a storage account takes to fail over to another partition server.
     Long,

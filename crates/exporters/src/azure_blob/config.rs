@@ -11,14 +11,14 @@ use super::account::Cloud;
 /// Enough for 20 GiB at 12 MiB/s; a node whose upload takes longer keeps its archive on its disk.
 pub const DEFAULT_UPLOAD_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// Longest value that is repeated in a message. Shorter than any signature, so that a piece of one can never be shown whole.
+/// Longest value that is repeated in a message. Shorter than any signature, so that none can be shown whole.
 const LONGEST_SHOWN: usize = 40;
 
 /// Where archives go and who may put them there.
 #[derive(Debug, Clone)]
 pub struct AzureBlobConfig {
-    /// The storage account: its name, its resource id (`/subscriptions/…/storageAccounts/<name>`), or the URL of its blob
-    /// endpoint for what is not `https://<name>.blob.<suffix>`, such as `https://127.0.0.1:10000/devstoreaccount1`.
+    /// The storage account: its name, its resource id (`/subscriptions/…/storageAccounts/<name>`), or the URL of its
+    /// blob endpoint for what is not `https://<name>.blob.<suffix>`, such as `https://127.0.0.1:10000/devstoreaccount1`.
     pub account: String,
     /// The cloud of an account that is given by name or resource id.
     pub cloud: Cloud,
@@ -69,7 +69,8 @@ pub struct WorkloadIdentity {
 pub enum ConfigError {
     /// Neither a name, nor a resource id, nor a URL.
     #[error(
-        "invalid storage account {}: expected a name of 3 to 24 of a-z 0-9, a resource id ending in /storageAccounts/<name>, or the http(s) URL of a blob endpoint",
+        "invalid storage account {}: expected a name of 3 to 24 of a-z 0-9, a resource id ending in \
+         /storageAccounts/<name>, or the http(s) URL of a blob endpoint",
         shown(.0)
     )]
     Account(String),
@@ -81,7 +82,7 @@ pub enum ConfigError {
     Cloud(String),
     /// A name that no container can have.
     #[error(
-        "invalid container name {}: expected 3 to 63 of a-z 0-9 and single - that begin and end with a letter or a digit",
+        "invalid container name {}: expected 3 to 63 of a-z 0-9 and single - beginning and ending with a letter or a digit",
         shown(.0)
     )]
     Container(String),

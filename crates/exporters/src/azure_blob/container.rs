@@ -6,11 +6,11 @@ use super::ConfigError;
 /// (<https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata>).
 const LONGEST: usize = 63;
 
-/// The container that `az aks kollect` uses for the cluster whose API server has this name, so that archives of one cluster meet
-/// in one place: what comes before `.hcp.`, with dashes for dots, cut to 63 characters.
+/// The container that `az aks kollect` uses for the cluster whose API server has this name, so that archives of one
+/// cluster meet in one place: what comes before `.hcp.`, with dashes for dots, cut to 63 characters.
 ///
-/// Private clusters have no `.hcp.` in their name. There the Azure CLI drops the last character (its search yields -1), so that is
-/// done here too.
+/// Private clusters have no `.hcp.` in their name. There the Azure CLI drops the last character (its search yields -1),
+/// so that is done here too.
 ///
 /// # Errors
 /// When the outcome is no container name.

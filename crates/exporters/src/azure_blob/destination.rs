@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use azure_core::http::HttpClient;
+use azure_core::http::{HttpClient, StatusCode};
 use jiff::Timestamp;
 use periscope_core::ExportError;
 use url::Url;
@@ -80,11 +80,11 @@ impl Destination {
         })
     }
 
-    /// The same for what the SDK reports. It does not become the source: it would show the URL, and with it the signature.
+    /// The same for what the SDK reports. That does not become the source: it would show the URL and the signature.
     pub(super) fn service_refusal(&self, error: &azure_core::Error) -> ExportError {
         let expired = match &self.access {
             // The service would only say that the credential was refused.
-            Access::Sas(sas) if error.http_status().is_some() => sas.expired(Timestamp::now()),
+            Access::Sas(sas) if error.http_status() == Some(StatusCode::Forbidden) => sas.expired(Timestamp::now()),
             _ => None,
         };
         match expired {

@@ -21,8 +21,9 @@ use super::upload::{Staged, UploadError, commit, stage};
 
 /// Puts archives into a container of an Azure storage account, as `<run-id>/<node>/<node>.<format>`.
 ///
-/// The loose files of an archive come first, beside it, and the archive in the last of the formats comes last: who waits for it
-/// finds everything. Needs memory for six blocks of 4 MiB. A process-wide rustls provider must have been installed.
+/// The loose files of an archive come first, beside it, and the archive in the last of the formats comes last: who
+/// waits for it finds everything. Needs memory for six blocks of 4 MiB. A process-wide rustls provider must have been
+/// installed.
 #[derive(Debug)]
 pub struct AzureBlobExporter {
     destination: Destination,

@@ -137,8 +137,8 @@ pub(super) fn cause(error: &azure_core::Error, host: &str) -> String {
         ErrorKind::Connection | ErrorKind::Io => {
             let chain = chain(error);
             let refused = chain.io_kind.map(|kind| io::Error::from(kind).to_string());
-            let all = chain.all();
-            match (meaning(TRANSPORT, |sign| all.contains(sign)), refused) {
+            let says = |sign: &str| chain.texts.iter().any(|text| text.contains(sign));
+            match (meaning(TRANSPORT, says), refused) {
                 (Some(cause), _) => format!("no connection to {host}: {cause} ({})", chain.innermost()),
                 (None, Some(refused)) => format!("no connection to {host}: {refused}"),
                 (None, None) => format!("no connection to {host}: {}", chain.innermost()),

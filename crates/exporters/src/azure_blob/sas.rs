@@ -68,8 +68,8 @@ pub(super) enum SasProblem {
 }
 
 impl Sas {
-    /// Takes the query string with or without `?`, a whole URL, the `SharedAccessSignature=` part of a connection string, each with
-    /// white space or quotes around it.
+    /// Takes the query string with or without `?`, a whole URL, the `SharedAccessSignature=` part of a connection
+    /// string, each with white space or quotes around it.
     pub(super) fn parse(pasted: &SecretString) -> Result<Self, ConfigError> {
         let text = pasted
             .expose_secret()
@@ -95,20 +95,21 @@ impl Sas {
         let has_policy = field("si").is_some();
         let expires = time("se", field("se"))?;
         let key_expires = time("ske", field("ske"))?;
-        let permissions = field("sp").map(str::to_owned);
+        let permissions = letters("sp", field("sp"))?;
         if expires.is_none() && !has_policy {
             return Err(ConfigError::SasWithout("se"));
         }
         if permissions.is_none() && !has_policy {
             return Err(ConfigError::SasWithout("sp"));
         }
-        let scope = match (field("sr"), field("ss"), field("srt")) {
-            (Some("c"), ..) => Scope::Container,
-            (Some(other), ..) => Scope::Other(other.to_owned()),
-            (None, Some(services), Some(resources)) => Scope::Account {
-                services: services.to_owned(),
-                resources: resources.to_owned(),
-            },
+        let scope = match (
+            letters("sr", field("sr"))?,
+            letters("ss", field("ss"))?,
+            letters("srt", field("srt"))?,
+        ) {
+            (Some(resource), ..) if resource == "c" => Scope::Container,
+            (Some(other), ..) => Scope::Other(other),
+            (None, Some(services), Some(resources)) => Scope::Account { services, resources },
             _ => return Err(ConfigError::SasWithout("sr, or ss and srt")),
         };
         Ok(Self {
@@ -210,6 +211,18 @@ fn base64_signature(value: &str) -> String {
         .map_or(once, |(signature, _)| signature.into_owned())
 }
 
+/// Scopes and permissions are a few letters each, and may be shown.
+fn letters(field: &'static str, value: Option<&str>) -> Result<Option<String>, ConfigError> {
+    match value {
+        Some(value) if !value.bytes().all(|b| b.is_ascii_lowercase()) => Err(ConfigError::SasField {
+            field,
+            value: value.to_owned(),
+            expected: "lower-case letters",
+        }),
+        value => Ok(value.map(str::to_owned)),
+    }
+}
+
 /// Times are written as `2026-11-21T05:00:00Z`, with fractions, without seconds, or as a date alone.
 fn time(field: &'static str, value: Option<&str>) -> Result<Option<Timestamp>, ConfigError> {
     let Some(value) = value else { return Ok(None) };
@@ -283,6 +296,7 @@ mod tests {
         "sr=c&sp=w&se=tomorrow&sig=abc",
         "invalid SAS: se is \"tomorrow\", expected a time such as 2026-11-21T05:00:00Z"
     )]
+    #[case::signature_in_a_scope("sr=c%26sig%3Dabc&sp=w&sig=x&se=2999-01-01", "invalid SAS: sr is \"c\"…, expected")]
     #[case::signature_in_a_time(
         "sr=c&sp=w&sig=x&se=2999-01-01%26sig%3Dabc",
         "invalid SAS: se is \"2999-01-01\"…, expected"

@@ -1,4 +1,4 @@
-//! Puts one blob into the container: blocks first, in parallel, then the list that makes a blob of them, then a look at it.
+//! Puts one blob into the container: its blocks in parallel, then the list that makes a blob of them, then a look at it.
 //! Until the list is there the blob does not exist, or is still the old one.
 
 use azure_core::Uuid;
@@ -11,7 +11,7 @@ use azure_storage_blob::models::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 
-/// Blocks on the way at the same time. With the one that is filled and the one that waits that makes six of 4 MiB in memory.
+/// Blocks on the way at the same time. With the one that is filled and the one that waits, six of 4 MiB are in memory.
 const IN_FLIGHT: usize = 4;
 
 /// The service's limit (<https://learn.microsoft.com/rest/api/storageservices/put-block-list>).
