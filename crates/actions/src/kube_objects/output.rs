@@ -42,14 +42,13 @@ impl<'a> ObjectFile<'a> {
 
     /// Closes the list, so that it is whole JSON however it ended. A list that ended well is written even when it is empty.
     pub(super) async fn finish(mut self, ending: &Ending) {
-        let writer = match (self.writer.take(), ending) {
+        let mut writer = match (self.writer.take(), ending) {
             (Some(writer), _) => writer,
             (None, None) => self.open().await,
             (None, Some((state, reason))) => {
                 return self.sink.record_at(Place::Cluster, &self.name, *state, reason);
             }
         };
-        let mut writer = writer;
         write(&mut writer, "\n]\n}\n").await;
         finish(writer, ending).await;
     }
