@@ -1,5 +1,5 @@
-//! Writes an entry as a line of text, as `journalctl --output short-iso-precise --utc` of systemd 257 does; no other
-//! output mode.
+//! Writes an entry as a line of text, as `journalctl --output short-iso-precise --utc` does, with the time zone as in
+//! RFC 3339; no other output mode.
 //!
 //! ```text
 //! 2026-11-20T20:10:33.123456+00:00 node-1 kubelet[812]: first line of the message
@@ -156,7 +156,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    // What journalctl 252 printed for the same entries, but for the colon in the time zone, which came with 257.
+    // What journalctl 252 printed for the same entries, but for the colon in the time zone.
     #[rstest]
     #[case::plain(PLAIN, b"plain", "2025-11-20T00:53:20.123456+00:00 node-1 kubelet[12]: plain\n")]
     #[case::no_fields(&[], b"x", "2025-11-20T00:53:20.123456+00:00 unknown: x\n")]

@@ -12,8 +12,11 @@ const SIGNATURE: &[u8; 8] = b"LPKSHHRH";
 /// The smallest header ever written (before 187); newer versions only append to it.
 const MIN_HEADER: u64 = 208;
 
-/// More than any known version writes (272 in 257), and a bound for what a damaged file may claim.
+/// More than any known version writes (272 since 254), and a bound for what a damaged file may claim.
 const MAX_HEADER: u64 = 64 * 1024;
+
+/// Positions in a file have 63 bits; one less leaves room to add sizes to them.
+const MAX_FILE: u64 = 1 << 62;
 
 /// Bytes of the header that are looked at.
 pub(crate) const HEADER_READ: usize = 208;
@@ -114,7 +117,7 @@ impl Header {
             compact: incompatible & INCOMPATIBLE_COMPACT != 0,
             seqnum_id: id128(bytes, 72),
             first_object: align(first_object),
-            end: first_object.saturating_add(le64(bytes, 96)),
+            end: first_object.saturating_add(le64(bytes, 96)).min(MAX_FILE),
             tail_object: le64(bytes, 136),
             entry_count: le64(bytes, 152),
             head_seqnum: le64(bytes, 168),

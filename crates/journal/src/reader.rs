@@ -136,7 +136,7 @@ impl<R: ReadAt> Reader<R> {
             .get(offset, 16)
             .map_err(|source| Error::Read { offset, source })?;
         let Some(object) = ObjectHeader::parse(bytes) else {
-            self.report.truncated = offset <= self.header.tail_object;
+            self.report.truncated = self.last_object < self.header.tail_object;
             self.finished = true;
             return Ok(false);
         };
@@ -509,6 +509,24 @@ mod tests {
         assert!((850..1000).contains(&messages.len()), "{}", messages.len());
         assert_eq!(messages.last().map(|text| text.starts_with("number 1000 ")), Some(true));
         assert!(report.corrupt_objects > 0);
+    }
+
+    #[rstest]
+    #[case::length(96, u64::MAX)]
+    #[case::tail(136, u64::MAX)]
+    #[case::index(176, u64::MAX - 7)]
+    #[case::first_number(168, 0)]
+    fn wrong_numbers_in_the_header_cost_no_entry(#[case] at: u64, #[case] number: u64) {
+        let mut file = simple(false, 100, 10);
+        patch(&mut file, at, &number.to_le_bytes());
+        let mut reader = open(&file);
+        reader.seek(50_000_000);
+        let mut last = 0;
+        while reader.advance() {
+            last = reader.entry().seqnum();
+        }
+        assert_eq!(last, 100);
+        assert_eq!(messages(&file).0.len(), 100);
     }
 
     #[test]
