@@ -7,7 +7,8 @@ use periscope_core::{Action, Descriptor};
 use periscope_host::{CommandRunner, HostRoot};
 
 use crate::Settings;
-use crate::{container_logs, iptables, kube_objects, kubelet, node_logs, system_logs};
+use crate::own_root::own_root;
+use crate::{container_logs, dns, iptables, kube_objects, kubelet, network_outbound, node_logs, system_logs};
 
 /// What actions are built from. Each takes what it uses and no more.
 pub struct Deps {
@@ -48,6 +49,13 @@ pub const CATALOG: &[Entry] = &[
         },
     },
     Entry {
+        descriptor: &dns::DESCRIPTOR,
+        build: |deps| {
+            let (access, settings) = (deps.cluster.as_ref().ok().cloned(), deps.settings.clone());
+            Arc::new(dns::Dns::new(deps.root.clone(), own_root(&deps.root), access, settings))
+        },
+    },
+    Entry {
         descriptor: &iptables::DESCRIPTOR,
         build: |deps| Arc::new(iptables::Iptables::new(deps.root.clone(), Arc::clone(&deps.commands))),
     },
@@ -63,6 +71,18 @@ pub const CATALOG: &[Entry] = &[
     Entry {
         descriptor: &kubelet::DESCRIPTOR,
         build: |deps| Arc::new(kubelet::Kubelet::new(deps.root.clone(), Arc::clone(&deps.commands))),
+    },
+    Entry {
+        descriptor: &network_outbound::DESCRIPTOR,
+        build: |deps| {
+            let (access, settings) = (deps.cluster.as_ref().ok().cloned(), deps.settings.clone());
+            Arc::new(network_outbound::NetworkOutbound::new(
+                deps.root.clone(),
+                own_root(&deps.root),
+                access,
+                settings,
+            ))
+        },
     },
     Entry {
         descriptor: &node_logs::DESCRIPTOR,

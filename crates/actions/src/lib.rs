@@ -2,18 +2,24 @@
 //! `periscope-core`.
 
 mod api_errors;
+mod api_server;
 mod catalog;
 mod commands;
 mod container_logs;
+mod dns;
 mod host_files;
 mod iptables;
 mod kube_objects;
 mod kubelet;
+mod network_outbound;
 mod node_logs;
+mod own_root;
 mod settings;
 mod system_logs;
+mod table;
 mod x509;
 
 pub use catalog::{CATALOG, Deps, Entry};
 pub use kube_objects::{InvalidKubeObject, KubeObjectEntry};
+pub use network_outbound::{InvalidTarget, OutboundTarget};
 pub use settings::{Namespaces, Settings};

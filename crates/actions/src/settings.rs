@@ -40,6 +40,8 @@ pub struct Settings {
     pub node_logs: Vec<String>,
     /// systemd units, as globs, whose journal to take besides kubelet, containerd and docker.
     pub journal_units: Vec<String>,
+    /// What stands for the Internet: `host[:port]` or an `http(s)://` URL.
+    pub internet_target: String,
     /// Hosts to reach besides the standing ones: `host[:port]` or an `http(s)://` URL.
     pub outbound_targets: Vec<String>,
     /// The blob endpoint of the storage account in use, such as `account.blob.core.windows.net`.
@@ -54,6 +56,8 @@ impl Default for Settings {
             kube_objects: words(&["kube-system/pods", "kube-system/services", "kube-system/deployments"]),
             node_logs: Vec::new(),
             journal_units: Vec::new(),
+            // Known everywhere, blocked nowhere by name, and of the cloud that the node runs in.
+            internet_target: "www.microsoft.com".to_owned(),
             outbound_targets: Vec::new(),
             storage_host: None,
         }
