@@ -2,6 +2,7 @@
 //! Nothing here is part of the product.
 
 mod command;
+mod generate;
 mod node;
 mod services;
 mod test;
@@ -23,6 +24,8 @@ enum Chore {
     Test(test::Args),
     /// Start, stop or show the real services of the tests
     Services(services::Args),
+    /// Write the documents that follow from the code
+    Generate(generate::Args),
     /// What runs inside the namespaces of the test node
     #[command(hide = true)]
     Node(node::Args),
@@ -34,6 +37,7 @@ impl Args {
         match chore {
             Chore::Test(args) => args.run(),
             Chore::Services(args) => args.run(),
+            Chore::Generate(args) => args.run(),
             Chore::Node(args) => args.run(),
         }
     }

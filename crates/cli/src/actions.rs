@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use periscope_actions::CATALOG;
+use periscope_core::Rbac;
 use serde_json::json;
 
 use crate::args::ActionsArgs;
@@ -33,6 +34,16 @@ fn as_text() -> Result<String, std::fmt::Error> {
     Ok(text)
 }
 
+/// One rule of a role, in words.
+fn permission(rule: &Rbac) -> String {
+    let group = if rule.group.is_empty() {
+        "the core group"
+    } else {
+        rule.group
+    };
+    format!("{} {} of {group}", rule.verbs.join(", "), rule.resources.join(", "))
+}
+
 fn as_json() -> Result<String> {
     let rows: Vec<_> = CATALOG
         .iter()
@@ -44,6 +55,7 @@ fn as_json() -> Result<String> {
                 "timeoutSeconds": descriptor.timeout.as_secs(),
                 "limitBytes": descriptor.limit,
                 "sensitivity": descriptor.sensitivity.to_string(),
+                "rbac": descriptor.rbac.iter().map(permission).collect::<Vec<_>>(),
                 "items": descriptor.items.iter().map(|item| json!({"path": item.path, "summary": item.summary})).collect::<Vec<_>>(),
             })
         })

@@ -84,6 +84,9 @@ pub(crate) struct CollectArgs {
     /// More systemd units whose journal is taken, as globs
     #[arg(long, value_name = "UNIT,...", value_delimiter = ',')]
     pub(crate) journal_units: Option<Vec<String>>,
+    /// What stands for the Internet: host[:port] or an http(s) URL [default: www.microsoft.com]
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) internet_target: Option<String>,
     /// More hosts to reach: host[:port] or an http(s) URL
     #[arg(long, value_name = "TARGET,...", value_delimiter = ',')]
     pub(crate) outbound_targets: Option<Vec<String>>,

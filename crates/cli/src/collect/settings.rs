@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use periscope_actions::{CATALOG, Entry, Namespaces, Settings as ActionSettings};
+use periscope_actions::{CATALOG, Entry, KubeObjectEntry, Namespaces, OutboundTarget, Settings as ActionSettings};
 use periscope_bundle::BudgetLimits;
 use periscope_core::{Format, NodeName, RunId};
+use periscope_host::HostPath;
 
 use super::{config, quantity};
 use crate::args::{CollectArgs, StorageArgs};
@@ -53,6 +54,7 @@ impl Settings {
             kube_objects,
             node_logs,
             journal_units,
+            internet_target,
             outbound_targets,
             since,
             format,
@@ -76,10 +78,11 @@ impl Settings {
         let defaults = ActionSettings::default();
         let actions = ActionSettings {
             namespaces: namespaces.map_or(Ok(defaults.namespaces), parse_namespaces)?,
-            kube_objects: kube_objects.unwrap_or(defaults.kube_objects),
-            node_logs: node_logs.unwrap_or(defaults.node_logs),
+            kube_objects: checked::<KubeObjectEntry>(kube_objects.unwrap_or(defaults.kube_objects))?,
+            node_logs: checked::<HostPath>(node_logs.unwrap_or(defaults.node_logs))?,
             journal_units: journal_units.unwrap_or(defaults.journal_units),
-            outbound_targets: outbound_targets.unwrap_or(defaults.outbound_targets),
+            internet_target: checked_one::<OutboundTarget>(internet_target.unwrap_or(defaults.internet_target))?,
+            outbound_targets: checked::<OutboundTarget>(outbound_targets.unwrap_or(defaults.outbound_targets))?,
             storage_host: None,
         };
         Ok(Self {
@@ -128,6 +131,18 @@ fn parse_named<T: std::str::FromStr<Err: std::fmt::Display>>(text: Option<String
 
 fn parse_or<T: std::str::FromStr<Err: std::fmt::Display>>(text: Option<&str>, default: T) -> Result<T> {
     text.map_or(Ok(default), |text| text.parse().map_err(Ended::usage))
+}
+
+/// The words, each found to be what it should be.
+fn checked<T: std::str::FromStr<Err: std::fmt::Display>>(words: Vec<String>) -> Result<Vec<String>> {
+    words.into_iter().map(checked_one::<T>).collect()
+}
+
+fn checked_one<T: std::str::FromStr<Err: std::fmt::Display>>(word: String) -> Result<String> {
+    match word.parse::<T>() {
+        Ok(_) => Ok(word),
+        Err(error) => Err(Ended::usage(error)),
+    }
 }
 
 /// The catalogue's entries that are wanted, in its order.

@@ -14,6 +14,8 @@ use crate::exit::Exit;
 
 /// Most items of one action, state and reason that are named one by one.
 const MAX_NAMED: usize = 3;
+/// Longest quote or reason that is shown, in characters: about two lines of a terminal.
+const MAX_QUOTE: usize = 200;
 /// Most pieces of evidence that are shown with one finding.
 const MAX_EVIDENCE: usize = 3;
 
@@ -104,7 +106,11 @@ impl Outcome<'_> {
                 let line = evidence.line.map(|line| format!(":{line}")).unwrap_or_default();
                 push(
                     text,
-                    format_args!("          {}{line}  {}", evidence.file, ink.dim(evidence.quote.trim())),
+                    format_args!(
+                        "          {}{line}  {}",
+                        evidence.file,
+                        ink.dim(&shortened(evidence.quote.trim()))
+                    ),
                 );
             }
             if !finding.remedy.is_empty() {
@@ -137,7 +143,10 @@ impl Outcome<'_> {
         for ((state, action, reason), items) in groups {
             push(text, format_args!("  {state:<12} {action:<17} {}", names(&items)));
             if !reason.is_empty() {
-                push(text, format_args!("  {:<12} {:<17} {}", "", "", ink.dim(reason)));
+                push(
+                    text,
+                    format_args!("  {:<12} {:<17} {}", "", "", ink.dim(&shortened(reason))),
+                );
             }
         }
     }
@@ -176,6 +185,14 @@ impl Outcome<'_> {
                 format_args!("  {} {error}", ink.verdict_word("not uploaded:", "31")),
             );
         }
+    }
+}
+
+/// The beginning of a text; the whole stands in `analysis.json`.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_QUOTE) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 

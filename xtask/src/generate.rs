@@ -1,0 +1,105 @@
+//! `cargo xtask generate`: writes the documents that follow from the tables in the code; with `--check`, says which differ.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::command::{run, say};
+use crate::services::place;
+
+/// What stands at the head of every generated document.
+const HEAD: &str = "<!-- Written by `cargo xtask generate`: change the table in the code, not this. -->\n\n";
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Change nothing; fail if a document differs
+    #[arg(long)]
+    check: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let Self { check } = self;
+        let mut differing = Vec::new();
+        for (name, text) in [("docs/actions.md", actions()?), ("docs/redaction.md", redaction()?)] {
+            let path: PathBuf = place::workspace().join(name);
+            if std::fs::read_to_string(&path).is_ok_and(|present| present == text) {
+                continue;
+            }
+            differing.push(name);
+            if !check {
+                std::fs::write(&path, text).with_context(|| format!("cannot write {name}"))?;
+                say(&format!("wrote {name}"));
+            }
+        }
+        if check && !differing.is_empty() {
+            bail!(
+                "not as the code says: {} (run cargo xtask generate)",
+                differing.join(", ")
+            );
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The catalogue of actions, as the program itself lists it.
+fn actions() -> Result<String> {
+    let list = run(Command::new("cargo")
+        .args([
+            "run",
+            "--quiet",
+            "--locked",
+            "--package",
+            "periscope-cli",
+            "--",
+            "actions",
+            "--json",
+        ])
+        .current_dir(place::workspace()))?;
+    let list: Vec<Value> = serde_json::from_str(&list).context("the list of actions is not JSON")?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut page = format!(
+        "{HEAD}# Actions\n\nWhat `collect` gathers. Artifacts stand at `nodes/<node>/<action>/<path>` in the archive, those of the\ncluster below `cluster-resources/`. Each has a state in `manifest.json`.\n"
+    );
+    for action in &list {
+        let (id, summary) = (text(&action["id"]), text(&action["summary"]));
+        writeln!(page, "\n## `{id}`\n\n{summary}\n")?;
+        let (timeout, limit) = (
+            &action["timeoutSeconds"],
+            action["limitBytes"].as_u64().unwrap_or_default() >> 20,
+        );
+        let sensitivity = text(&action["sensitivity"]);
+        writeln!(
+            page,
+            "At most {timeout} s, {limit} MiB for one artifact; {sensitivity} information.\n"
+        )?;
+        writeln!(page, "| artifact | what |\n|---|---|")?;
+        for item in action["items"].as_array().into_iter().flatten() {
+            writeln!(
+                page,
+                "| `{}` | {} |",
+                text(&item["path"]),
+                text(&item["summary"]).replace('|', "\\|")
+            )?;
+        }
+        for rule in action["rbac"].as_array().into_iter().flatten() {
+            writeln!(page, "\nKubernetes permission: {}", text(rule))?;
+        }
+    }
+    Ok(page)
+}
+
+/// The rules of the redactor.
+fn redaction() -> Result<String> {
+    let mut page = format!(
+        "{HEAD}# Redaction rules\n\nEvery byte of an artifact passes these before it is written. What is found is replaced by `[REDACTED:<rule>]`;\n`manifest.json` counts the hits of each rule for each artifact.\n\n| rule | finds | example, redacted |\n|---|---|---|\n"
+    );
+    for rule in periscope_redact::RULES {
+        let example = rule.redacted.replace('|', "\\|").replace('\n', " ");
+        writeln!(page, "| `{}` | {} | `{}` |", rule.id, rule.finds, example.trim())?;
+    }
+    Ok(page)
+}
