@@ -113,7 +113,7 @@ impl Action for SystemLogs {
         let files = files.map_err(|error| ActionError::new(State::Failed, "no journal was read").because(error))?;
         match files {
             JournalFiles { open, unread, .. } if open.is_empty() => {
-                if let Some(error) = unread.first() {
+                if let Some((_, error)) = unread.first() {
                     let (state, reason) = (state_of(error), reason_of(error));
                     for journal in &journals {
                         cx.sink.record(&journal.name, state, &reason);
@@ -159,7 +159,7 @@ async fn read(cx: &ActionContext, files: JournalFiles, journals: Vec<Journal>) -
         .map_err(|error| failed(error.into()))?
         .map_err(|error| failed(error.into()))?;
     let mut rows: Vec<_> = reports.into_iter().map(row).collect();
-    rows.extend(unread.iter().map(|error| lost(error.to_string(), reason_of(error))));
+    rows.extend(unread.into_iter().map(|(file, error)| lost(file, reason_of(&error))));
     rows.extend(
         too_many
             .iter()

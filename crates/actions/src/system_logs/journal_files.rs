@@ -23,8 +23,8 @@ const MACHINE_ID_BYTES: usize = 64;
 pub(super) struct JournalFiles {
     /// The open files.
     pub(super) open: Vec<Source<File>>,
-    /// What could not be listed or opened, apart from what is not there.
-    pub(super) unread: Vec<HostError>,
+    /// The files and folders that could not be opened or listed, apart from what is not there.
+    pub(super) unread: Vec<(String, HostError)>,
     /// The names of files that are left out because they are too many, the oldest.
     pub(super) too_many: Vec<HostPath>,
 }
@@ -37,7 +37,7 @@ pub(super) fn open(root: &HostRoot) -> JournalFiles {
         match list(root, folder, &mut files.unread) {
             Ok(found) => paths.extend(found),
             Err(HostError::NotFound { .. }) => {}
-            Err(error) => files.unread.push(error),
+            Err(error) => files.unread.push((folder.to_owned(), error)),
         }
     }
     paths.sort_by_key(|path| root.metadata(path).ok().map(|metadata| Reverse(metadata.modified)));
@@ -50,7 +50,7 @@ pub(super) fn open(root: &HostRoot) -> JournalFiles {
             }),
             // Removed since the folder was listed: journald makes room for new entries so.
             Err(HostError::NotFound { .. }) => {}
-            Err(error) => files.unread.push(error),
+            Err(error) => files.unread.push((path.to_string(), error)),
         }
     }
     files
@@ -58,7 +58,7 @@ pub(super) fn open(root: &HostRoot) -> JournalFiles {
 
 /// The journal files below one folder: of this machine if it has any, else of all. An image's own journals may lie
 /// beside those of the machines that were made from it.
-fn list(root: &HostRoot, folder: &str, unread: &mut Vec<HostError>) -> Result<Vec<HostPath>, HostError> {
+fn list(root: &HostRoot, folder: &str, unread: &mut Vec<(String, HostError)>) -> Result<Vec<HostPath>, HostError> {
     let folder = HostPath::new(folder)?;
     let mut machines = root.read_dir(&folder)?;
     let own = root
@@ -76,7 +76,7 @@ fn list(root: &HostRoot, folder: &str, unread: &mut Vec<HostError>) -> Result<Ve
                 found.extend(journals.filter_map(|entry| machine.join(&entry.name).ok()));
             }
             Err(HostError::NotFound { .. } | HostError::WrongKind { .. }) => {}
-            Err(error) => unread.push(error),
+            Err(error) => unread.push((machine.to_string(), error)),
         }
     }
     Ok(found)

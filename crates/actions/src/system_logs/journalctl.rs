@@ -17,7 +17,7 @@ use crate::host_files::reason_of;
 const PROGRAMS: [&str; 2] = ["/usr/bin/journalctl", "/bin/journalctl"];
 
 /// Time for one journal: it reads some hundred MiB in seconds, from a cold disk in a minute.
-const TIMEOUT: Duration = Duration::from_secs(5 * 60);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Copies one journal.
 pub(super) async fn copy(commands: &Arc<dyn CommandRunner>, sink: &Sink, journal: &Journal, since: Option<Timestamp>) {
