@@ -40,6 +40,11 @@ async fn export(exporter: &AzureBlobExporter, archive: SampleArchive) -> Result<
     exporter.export(&cx, Arc::new(archive)).await
 }
 
+/// A container of its own for each test and each run: the service may live on between runs.
+fn fresh(name: &str) -> String {
+    format!("blob-{name}-{}", Timestamp::now().as_microsecond())
+}
+
 fn names(azurite: &Azurite, container: &str, run: &str) -> Vec<String> {
     let folder = format!("{run}/node-1/");
     let all = azurite.list(container);
@@ -78,7 +83,7 @@ async fn an_account_signature_makes_the_container_and_uploads(
     #[case] pasted: fn(&Azurite, &str) -> String,
 ) {
     let azurite = Services::running().azurite;
-    let container = format!("blob-account-{name}");
+    let container = fresh(name);
     let sas = azurite.account_sas("rwdlac", Azurite::in_an_hour());
     let exporter = exporter(&azurite, &container, &pasted(&azurite, &sas));
 
@@ -110,7 +115,7 @@ async fn an_account_signature_makes_the_container_and_uploads(
 #[tokio::test]
 async fn a_container_signature_uploads(#[case] name: &str, #[case] permissions: &str) {
     let azurite = Services::running().azurite;
-    let container = format!("blob-container-{name}");
+    let container = fresh(name);
     azurite.create_container(&container);
     let sas = azurite.container_sas(&container, permissions, Azurite::in_an_hour());
     let exporter = exporter(&azurite, &container, &sas);
@@ -127,11 +132,12 @@ async fn a_container_signature_uploads(#[case] name: &str, #[case] permissions: 
 async fn a_hundred_megabytes_arrive_as_they_were() {
     let azurite = Services::running().azurite;
     let sas = azurite.account_sas("rwdlac", Azurite::in_an_hour());
-    let exporter = exporter(&azurite, "blob-large", &sas);
+    let container = fresh("large");
+    let exporter = exporter(&azurite, &container, &sas);
     exporter.check().await.unwrap();
     export(&exporter, SampleArchive::new(3, 100_000_001)).await.unwrap();
     let expected = SampleArchive::new(3, 100_000_001).packed();
-    assert!(azurite.get("blob-large", "run-1/node-1/node-1.zip") == expected);
+    assert!(azurite.get(&container, "run-1/node-1/node-1.zip") == expected);
 }
 
 #[rstest]

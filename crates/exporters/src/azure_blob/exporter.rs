@@ -155,7 +155,7 @@ impl Exporter for AzureBlobExporter {
             Ok(Ok(())) => Ok(()),
             Ok(Err(CheckError::Service(error))) => Err(destination.service_refusal(&error)),
             Ok(Err(error @ CheckError::TokenTimeout)) => Err(destination.refusal(error)),
-            Err(_) => Err(destination.refusal(format_args!("no answer within {} s", CHECK_TIMEOUT.as_secs()))),
+            Err(_) => Err(destination.refusal(format_args!("no usable answer within {} s", CHECK_TIMEOUT.as_secs()))),
         }
     }
 

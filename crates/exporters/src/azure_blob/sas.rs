@@ -198,7 +198,7 @@ impl Sas {
     }
 }
 
-/// A signature is base64: a space in it was a `+` that somebody had decoded, a `%` means that it was encoded once too often.
+/// A signature is base64: a space in it was a `+` that somebody had decoded, a `%` means that it was encoded twice.
 fn base64_signature(value: &str) -> String {
     let once = value.replace(' ', "+");
     if !once.contains('%') {
