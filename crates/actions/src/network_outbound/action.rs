@@ -235,11 +235,6 @@ mod tests {
     use super::{DESCRIPTOR, NetworkOutbound, PROXIES, proxies};
     use crate::Settings;
 
-    /// A node without DNS.
-    fn node() -> HostFixture {
-        HostFixture::new().file("/etc/environment", "PATH=/bin\nexport HTTPS_PROXY=http://proxy:3128\n")
-    }
-
     #[tokio::test]
     async fn every_target_has_its_try_and_what_is_unknown_its_reason() {
         let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -249,7 +244,8 @@ mod tests {
             outbound_targets: vec![open.local_addr().unwrap().to_string()],
             ..Settings::default()
         };
-        let action = NetworkOutbound::new(node().root(), None, None, settings);
+        let node = HostFixture::new().file("/etc/environment", "PATH=/bin\nexport HTTPS_PROXY=http://proxy:3128\n");
+        let action = NetworkOutbound::new(node.root(), None, None, settings);
         let run = ActionRun::of(&DESCRIPTOR, Arc::new(action)).await;
         let connections: Vec<Connection> = from_lines(&run.text(names::CONNECTIONS))
             .unwrap()
