@@ -43,7 +43,7 @@ impl Gathered {
     }
 
     fn text(&self, name: &str) -> String {
-        fs::read_to_string(self.path.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+        fs::read_to_string(self.path.join(name)).expect(name)
     }
 
     /// The paths below the action's folder.
@@ -103,7 +103,8 @@ fn every_container_and_earlier_instance_of_the_namespace_is_there() {
     let present = || -> BTreeSet<String> {
         let logs = files(&root.join("pods")).into_iter().map(|path| relative(&path, &root));
         // The names that no rotation changes.
-        logs.filter(|name| name.ends_with(".log")).collect()
+        logs.filter(|name| name.rsplit_once('.').is_some_and(|(_, end)| end == "log"))
+            .collect()
     };
     let before = present();
     let gathered = Gathered::by("container-logs", &["--namespaces", "*"]);

@@ -1,17 +1,17 @@
 //! An AKS node of today: Ubuntu, containerd, a kubelet configured by file. All names and keys are invented.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use periscope_testkit::HostFixture;
 use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
 
 use crate::run::gzip;
 
-pub const COREDNS: &str = "kube-system_coredns-6f5d8c7b9-x2x4x_11111111-2222-3333-4444-555555555555";
-pub const APP: &str = "default_app-0_66666666-7777-8888-9999-000000000000";
+pub(crate) const COREDNS: &str = "kube-system_coredns-6f5d8c7b9-x2x4x_11111111-2222-3333-4444-555555555555";
+pub(crate) const APP: &str = "default_app-0_66666666-7777-8888-9999-000000000000";
 
 /// One line as containerd writes it.
-pub fn cri(second: u32, text: &str) -> String {
+pub(crate) fn cri(second: u32, text: &str) -> String {
     format!(
         "2026-11-20T10:{:02}:{:02}.123456789Z stdout F {text}\n",
         second / 60,
@@ -20,12 +20,15 @@ pub fn cri(second: u32, text: &str) -> String {
 }
 
 /// When the files of the node were last written: shortly after their last lines.
-pub fn written() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_172_400)
+pub(crate) fn written() -> SystemTime {
+    "2026-11-20T11:00:00Z"
+        .parse::<jiff::Timestamp>()
+        .expect("a time")
+        .into()
 }
 
 /// The node's container logs: an init container, a restarted container with rotated files, and another namespace.
-pub fn with_container_logs() -> HostFixture {
+pub(crate) fn with_container_logs() -> HostFixture {
     HostFixture::new()
         .file(
             &format!("/var/log/pods/{COREDNS}/coredns/3.log.20261119-100000.gz"),
@@ -43,13 +46,16 @@ pub fn with_container_logs() -> HostFixture {
 }
 
 /// A certificate with its key, as one PEM file holds them, and the key's own text.
-pub fn certificate(name: &str) -> (String, String) {
-    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+pub(crate) fn certificate(name: &str) -> (String, String) {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
     params.distinguished_name.push(DnType::CommonName, name);
     params.not_before = date_time_ymd(2026, 1, 2);
     params.not_after = date_time_ymd(2027, 1, 2);
-    let key = KeyPair::generate().unwrap();
-    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    let key = KeyPair::generate().expect("a key");
+    (
+        params.self_signed(&key).expect("a certificate").pem(),
+        key.serialize_pem(),
+    )
 }
 
 const CMDLINE: &str = "/usr/local/bin/kubelet\0--config=/etc/default/kubeletconfig.json\0--config-dir\0/etc/kubelet.d\0\
@@ -77,7 +83,7 @@ current-context: localclustercontext
 ";
 
 /// The node's kubelet: process, configuration, unit, certificates, kubeconfig, `azure.json`.
-pub fn with_kubelet() -> HostFixture {
+pub(crate) fn with_kubelet() -> HostFixture {
     let (ca, _) = certificate("ca");
     let (client, key) = certificate("system:node:aks-nodepool1-1");
     HostFixture::new()
@@ -111,7 +117,7 @@ pub fn with_kubelet() -> HostFixture {
 }
 
 /// The node's provisioning and networking logs.
-pub fn with_provisioning_logs() -> HostFixture {
+pub(crate) fn with_provisioning_logs() -> HostFixture {
     HostFixture::new()
         .file("/var/log/cloud-init.log", "cloud-init ran\n")
         .file("/var/log/azure/cluster-provision.log", "CSE started\n")

@@ -114,7 +114,7 @@ async fn what_is_older_than_asked_for_is_left_out_and_said_so() {
         .file_from(
             &format!("/var/log/{path}/0.log"),
             cri(0, "old"),
-            written() - std::time::Duration::from_secs(86_400),
+            written() - std::time::Duration::from_hours(24),
         )
         .file_from(&format!("/var/log/{path}/1.log"), lines.concat(), written());
     let options = RunOptions {

@@ -3,7 +3,7 @@
 
 use periscope_testkit::HostFixture;
 
-pub const PROXY: &str = "kube-system_kube-proxy-abcde_aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+pub(crate) const PROXY: &str = "kube-system_kube-proxy-abcde_aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
 const CONTAINERS: &str = "/var/lib/docker/containers";
 const RUNNING: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const DEAD: &str = "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210";
@@ -12,7 +12,7 @@ const FOREIGN: &str = "222222222222222222222222222222222222222222222222222222222
 const BROKEN: &str = "3333333333333333333333333333333333333333333333333333333333333333";
 
 /// One record of docker's log driver.
-pub fn record(text: &str) -> String {
+pub(crate) fn record(text: &str) -> String {
     format!("{{\"log\":\"{text}\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-20T10:00:00.123456789Z\"}}\n")
 }
 
@@ -25,7 +25,7 @@ fn config(namespace: &str, pod: &str, container: &str) -> String {
 }
 
 /// The node's container logs: a running container with a rotated file, one whose link is gone, and some that are not meant.
-pub fn with_container_logs() -> HostFixture {
+pub(crate) fn with_container_logs() -> HostFixture {
     let log = |id: &str| format!("{CONTAINERS}/{id}/{id}-json.log");
     let config_of = |id: &str| format!("{CONTAINERS}/{id}/config.v2.json");
     HostFixture::new()
@@ -51,7 +51,7 @@ pub fn with_container_logs() -> HostFixture {
 }
 
 /// The node's system logs.
-pub fn with_syslog() -> HostFixture {
+pub(crate) fn with_syslog() -> HostFixture {
     HostFixture::new()
         .file("/var/log/syslog", "Nov 20 10:00:00 node1 kubelet[812]: started\n")
         .file("/var/log/syslog.1", "Nov 19 10:00:00 node1 kubelet[812]: started\n")

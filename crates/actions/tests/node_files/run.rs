@@ -11,17 +11,17 @@ use periscope_core::ArtifactPath;
 use periscope_testkit::{ActionRun, HostFixture, RunOptions, ScriptedCommands};
 
 /// Runs the action `id` with the default settings.
-pub async fn run(node: &HostFixture, id: &str) -> ActionRun {
+pub(crate) async fn run(node: &HostFixture, id: &str) -> ActionRun {
     run_with(node, id, Settings::default(), &RunOptions::default()).await
 }
 
 /// Runs the action `id`.
-pub async fn run_with(node: &HostFixture, id: &str, settings: Settings, options: &RunOptions) -> ActionRun {
+pub(crate) async fn run_with(node: &HostFixture, id: &str, settings: Settings, options: &RunOptions) -> ActionRun {
     run_commands(node, id, settings, options, ScriptedCommands::new()).await
 }
 
 /// Runs the action `id` on a node that has programs.
-pub async fn run_commands(
+pub(crate) async fn run_commands(
     node: &HostFixture,
     id: &str,
     settings: Settings,
@@ -58,7 +58,7 @@ pub async fn run_commands(
 }
 
 /// The names of the items, below the action's folder, with their states.
-pub fn states(run: &ActionRun) -> Vec<String> {
+pub(crate) fn states(run: &ActionRun) -> Vec<String> {
     let mut states: Vec<_> = run
         .items()
         .iter()
@@ -72,8 +72,8 @@ pub fn states(run: &ActionRun) -> Vec<String> {
 }
 
 /// What a kubelet makes of a file that it compresses.
-pub fn gzip(content: &str) -> Vec<u8> {
+pub(crate) fn gzip(content: &str) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-    gzip.write_all(content.as_bytes()).unwrap();
-    gzip.finish().unwrap()
+    gzip.write_all(content.as_bytes()).expect("memory takes bytes");
+    gzip.finish().expect("memory takes bytes")
 }

@@ -79,12 +79,14 @@ const KERNEL: &str = include_str!("../../../journal/fixtures/kernel.txt");
 
 fn journal() -> Vec<u8> {
     let mut journal = Vec::new();
-    GzDecoder::new(JOURNAL).read_to_end(&mut journal).unwrap();
+    GzDecoder::new(JOURNAL)
+        .read_to_end(&mut journal)
+        .expect("the fixture is gzip");
     journal
 }
 
 fn rows(run: &ActionRun) -> Vec<Value> {
-    let rows = from_lines(&run.text("journal/files.json")).unwrap();
+    let rows = from_lines(&run.text("journal/files.json")).expect("an array of rows");
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
