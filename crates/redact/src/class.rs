@@ -1,5 +1,7 @@
 //! Classes of bytes and runs of them, as the rules need them. It knows nothing of secrets.
 
+use std::ops::Range;
+
 /// Letters, digits, `_`, `-` and `.`: what a key, a flag or a header name is made of.
 pub(crate) const NAME: u8 = 1;
 /// The alphabet of base64, without padding.
@@ -107,6 +109,15 @@ pub(crate) fn backslashes_at(text: &[u8], at: usize) -> usize {
         .count()
 }
 
+/// Moves the start of a range behind the escape that it would otherwise cut, as in `\nLS0t…`.
+pub(crate) fn outside_escape(text: &[u8], range: Range<usize>) -> Range<usize> {
+    if backslashes_before(text, range.start).is_multiple_of(2) {
+        return range;
+    }
+    let escape = if text.get(range.start) == Some(&b'u') { 5 } else { 1 };
+    (range.start + escape).min(range.end)..range.end
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +134,13 @@ mod tests {
     fn trimming_nothing_but_space_leaves_nothing() {
         assert_eq!(trim(b" \t\r\n"), b"");
         assert_eq!(trim(b" a b "), b"a b");
+    }
+
+    #[test]
+    fn escapes_are_not_cut() {
+        assert_eq!(outside_escape(br"\nabc", 1..5), 2..5);
+        assert_eq!(outside_escape(br"\u0026abc", 1..9), 6..9);
+        assert_eq!(outside_escape(br"\\nabc", 2..6), 2..6);
     }
 
     #[test]

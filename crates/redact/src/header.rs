@@ -104,7 +104,7 @@ fn opaque(text: &[u8], value: &Value) -> Option<(Range<usize>, Stop)> {
 fn keep_placeholders(text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
     let found = text.get(range.clone())?;
     let masked = found.first().is_none_or(|&b| matches!(b, b'<' | b'$' | b'{')) || found.iter().all(|&b| b == b'*');
-    (!masked && !marker::begins(found, 0)).then_some(range)
+    (!masked && !marker::begins(text, range.start)).then_some(range)
 }
 
 /// The word after `Bearer` at `at`.
@@ -148,7 +148,7 @@ pub(crate) fn cookie(view: View<'_>, at: &Range<usize>) -> Option<Found> {
     };
     let found = &text[start..end];
     let stop = if value.quoted { value.stop } else { Stop::Line };
-    (found.contains(&b'=') && !marker::begins(found, 0)).then(|| Found::new(RuleId::Cookie, start..end, stop))
+    (found.contains(&b'=') && !marker::begins(text, start)).then(|| Found::new(RuleId::Cookie, start..end, stop))
 }
 
 /// In `\r\nCookie` the letter before the name belongs to an escape.

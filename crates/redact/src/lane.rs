@@ -6,8 +6,9 @@
 use std::ops::Range;
 
 use crate::carry::Carry;
+use crate::class;
 use crate::found::{MAX_SECRET, Stop, View};
-use crate::line::Task;
+use crate::line::{Taken, Task};
 use crate::output::Edit;
 use crate::rules::RuleId;
 use crate::scan::Rules;
@@ -129,22 +130,26 @@ impl Lane {
             from_start: self.fresh,
             to_end,
         };
+        let mut taken = Vec::new();
+        // Where a secret begins that was counted with an earlier line.
+        let mut counted = None;
         if std::mem::take(&mut self.fresh)
             && let Some(carry) = self.carry.take()
         {
             let verdict = carry.judge(view.text);
-            let counted = std::mem::replace(&mut self.carry_counted, true);
-            let like = Edit {
-                first: !counted,
-                ..Edit::of(verdict.rule)
-            };
-            self.record(verdict.range.clone(), &like, tools);
-            if verdict.range.is_empty() {
-                self.carry_counted = counted;
-            }
-            self.reopen(&verdict.range, end, to_end, verdict.stop, verdict.rule);
+            let range = class::outside_escape(view.text, verdict.range);
             self.carry = verdict.next;
             self.scanned = verdict.scan_from;
+            if !range.is_empty() {
+                counted = self.carry_counted.then_some(range.start);
+                self.carry_counted = true;
+                taken.push(Taken {
+                    range,
+                    rule: verdict.rule,
+                    stop: verdict.stop,
+                    quoted: None,
+                });
+            }
         }
         if let Some((stop, rule)) = self.open.take() {
             let start = self.scanned;
@@ -168,12 +173,13 @@ impl Lane {
             binary: tools.binary,
             floor: self.settled,
         };
-        let mut taken = Vec::new();
         let (judged, carry) = task.judge(self.scanned, decided, &mut taken);
         self.scanned = self.scanned.max(judged);
         for part in &taken {
+            let first = counted.is_none_or(|start| !part.range.contains(&start));
             let like = Edit {
                 quoted: part.quoted,
+                first,
                 ..Edit::of(part.rule)
             };
             self.record(part.range.clone(), &like, tools);

@@ -30,24 +30,36 @@ pub(crate) fn text(rule: RuleId) -> String {
     format!("{MARKER_PREFIX}{}]", RULES[rule as usize].id)
 }
 
-/// Whether a marker begins at `at`.
+/// Whether a whole marker begins at `at`. Half of one in a text shields nothing.
 pub(crate) fn begins(text: &[u8], at: usize) -> bool {
-    text.get(at..)
-        .is_some_and(|rest| rest.starts_with(MARKER_PREFIX.as_bytes()))
+    let Some(id) = text
+        .get(at..)
+        .and_then(|rest| rest.strip_prefix(MARKER_PREFIX.as_bytes()))
+    else {
+        return false;
+    };
+    let end = id.iter().take(LONGEST).position(|&b| !in_id(b));
+    end.is_some_and(|end| end > 0 && id[end] == b']')
+}
+
+fn in_id(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte == b'-'
+}
+
+/// Whether a marker ends right before `at`.
+pub(crate) fn ends(text: &[u8], at: usize) -> bool {
+    at.checked_sub(1)
+        .is_some_and(|last| text[last] == b']' && covers(text, last))
 }
 
 /// Whether a marker is anywhere in the text.
 pub(crate) fn within(text: &[u8]) -> bool {
-    memchr::memmem::find(text, MARKER_PREFIX.as_bytes()).is_some()
+    memchr::memchr_iter(b'[', text).any(|at| begins(text, at))
 }
 
 /// Whether a range lies in a marker, holds one, or touches one.
 pub(crate) fn touches(text: &[u8], range: &Range<usize>) -> bool {
-    let after = range
-        .start
-        .checked_sub(1)
-        .is_some_and(|last| text[last] == b']' && covers(text, last));
-    after || covers(text, range.start) || begins(text, range.end) || within(&text[range.clone()])
+    ends(text, range.start) || covers(text, range.start) || begins(text, range.end) || within(&text[range.clone()])
 }
 
 /// Whether `at` lies inside a marker.

@@ -207,16 +207,22 @@ impl Block {
             && line[self.column..end].iter().all(|&b| in_line(b))
             && (self.body || end - self.column >= MIN_BODY);
         if same_prefix {
-            return redact(self.column..end);
+            return Verdict {
+                scan_from: 0,
+                ..redact(self.column..end)
+            };
         }
         let word = line[..end]
             .iter()
             .rposition(|&b| !in_line(b))
             .map_or(start, |last| last + 1);
-        if end - word >= MIN_PREFIXED {
-            redact(word..end)
-        } else {
-            ordinary
+        if end - word < MIN_PREFIXED {
+            return ordinary;
+        }
+        // What stands before is no part of the block.
+        Verdict {
+            scan_from: 0,
+            ..redact(word..end)
         }
     }
 }

@@ -70,6 +70,10 @@ const ROOTS: &[&str] = &[
 pub(crate) fn named(view: View<'_>, word: &Range<usize>, what: Word) -> Option<Found> {
     let text = view.text;
     let name = name::around(text, word, what)?;
+    if marker::ends(text, name.range.start) {
+        // The name was longer before.
+        return None;
+    }
     let Some(value) = value::after(text, &name.range) else {
         return value_on_next_line(view, &name);
     };

@@ -2,6 +2,9 @@
 //! the next record of the same stream. It reads one record and remembers nothing.
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::ContentKind;
 
@@ -9,6 +12,9 @@ use crate::ContentKind;
 const MAX_CRI_PREFIX: usize = 80;
 /// A docker record without attributes ends with its stream and time in fewer bytes.
 const DOCKER_TAIL: usize = 112;
+
+/// What follows the payload of a docker record.
+static STREAM_KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#"","stream":"std"#));
 
 /// Whose line it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,16 +94,17 @@ fn cri(line: &[u8]) -> Option<Record> {
 /// `{"log":"<payload>","stream":"stdout","time":"…"}`: the json-file format of Docker. The payload is left escaped.
 fn docker(line: &[u8]) -> Option<Record> {
     const HEAD: &[u8] = br#"{"log":""#;
-    const KEY: &[u8] = br#"","stream":"std"#;
     if !line.starts_with(HEAD) {
         return None;
     }
     // Nothing inside a payload looks like this: its quotes are escaped.
     let low = line.len().saturating_sub(DOCKER_TAIL).max(HEAD.len());
-    let end = memchr::memmem::find(&line[low..], KEY)
+    let end = STREAM_KEY
+        .find(&line[low..])
         .map(|at| low + at)
-        .or_else(|| memchr::memmem::find(&line[HEAD.len()..], KEY).map(|at| HEAD.len() + at))?;
-    let stream = match line.get(end + KEY.len()..end + KEY.len() + 3)? {
+        .or_else(|| STREAM_KEY.find(&line[HEAD.len()..]).map(|at| HEAD.len() + at))?;
+    let after = end + STREAM_KEY.needle().len();
+    let stream = match line.get(after..after + 3)? {
         b"out" => Stream::Stdout,
         b"err" => Stream::Stderr,
         _ => return None,

@@ -107,7 +107,7 @@ impl Redactor {
         }
         let mut rest = input;
         while !rest.is_empty() {
-            if self.held.is_empty() && self.lanes.iter().all(Lane::is_idle) {
+            if self.held.is_empty() && self.is_idle() {
                 let whole = memchr::memrchr(b'\n', rest).map_or(0, |last| last + 1);
                 let used = self.short_way(&rest[..whole], out)?;
                 rest = &rest[used..];
@@ -141,6 +141,11 @@ impl Redactor {
         self.release(out)
     }
 
+    /// No lane is in a line or a block.
+    fn is_idle(&self) -> bool {
+        self.lanes.iter().all(Lane::is_idle)
+    }
+
     /// Redacts complete lines from the front of a block; answers how many bytes it took. It stops before what needs memory.
     fn short_way(&mut self, lines: &[u8], out: &mut Vec<u8>) -> Result<usize, RedactError> {
         let mut done = 0;
@@ -156,7 +161,7 @@ impl Redactor {
             let whole = self.complete_records(&rest[..end]);
             let used = self.block(&rest[..whole], out)?;
             done += used;
-            if used < end {
+            if used < end || !self.is_idle() {
                 break;
             }
         }
@@ -234,7 +239,7 @@ impl Redactor {
                 }
             }
             from = end;
-            if !self.lanes[record.stream as usize].is_idle() {
+            if !self.is_idle() {
                 // The next line is the lane's.
                 let next = (end + 1).min(block.len());
                 self.output.copy(out, &block[copied..next]);

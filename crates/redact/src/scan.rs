@@ -148,7 +148,10 @@ impl Rules {
         // Nothing is redacted twice: the ids in markers are words that rules look for, and what touches a marker was
         // judged when the marker was made.
         let done = marker::touches(view.text, at) || marker::touches(view.text, &found.range);
-        (!done).then(|| outside_escape(view.text, found))
+        (!done).then(|| {
+            let range = class::outside_escape(view.text, found.range.clone());
+            Found { range, ..found }
+        })
     }
 }
 
@@ -167,19 +170,6 @@ fn may_be_name(lower: &[u8], word: &Range<usize>) -> bool {
         Some(b'e') => !lower[word.start..].starts_with(b"authe"),
         Some(&b) => class::is(b, NAME | SPACE | QUOTE) || matches!(b, b'\\' | b'=' | b':' | b'%' | b',' | b'>'),
     }
-}
-
-/// Moves the start of a hit behind the escape that it would otherwise cut, as in `\nLS0t…`.
-fn outside_escape(text: &[u8], mut found: Found) -> Found {
-    if class::backslashes_before(text, found.range.start) % 2 == 1 {
-        let escape = if text.get(found.range.start) == Some(&b'u') {
-            5
-        } else {
-            1
-        };
-        found.range.start = (found.range.start + escape).min(found.range.end);
-    }
-    found
 }
 
 fn automaton(literals: &[String]) -> AhoCorasick {

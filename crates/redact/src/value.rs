@@ -7,11 +7,14 @@
 use std::ops::Range;
 
 use crate::class::{self, NAME, QUOTE, SPACE};
-use crate::found::Stop;
+use crate::found::{MAX_SECRET, Stop};
 use crate::marker;
 
 /// White space between a name, its separator and the value; more is a table's column or a paragraph, not a pair.
 const MAX_GAP: usize = 64;
+
+/// Strings within strings within strings: deeper ones are taken to be open.
+const MAX_LEVEL: usize = 8;
 
 /// How name and value are tied together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +55,36 @@ pub(crate) fn quote_at(text: &[u8], at: usize) -> Option<(u8, usize, usize)> {
 pub(crate) fn closing_quote(text: &[u8], from: usize, quote: u8, level: usize) -> usize {
     let period = 2 * level + 2;
     let rest = text.get(from..).unwrap_or_default();
+    let before = &text[from.saturating_sub(MAX_SECRET).min(text.len())..from.min(text.len())];
+    let mut inside = [None; MAX_LEVEL];
     for at in memchr::memchr2_iter(quote, b'"', rest) {
-        let slashes = class::backslashes_before(rest, at) % period;
+        let slashes = class::backslashes_before(rest, at);
         // A quote of the text itself has one backslash more than twice the level.
-        if slashes <= level && (rest[at] == quote || slashes < level) {
-            return from + at - slashes;
+        let closes = slashes % period <= level;
+        if rest[at] == quote && closes {
+            return from + at - slashes % period;
+        }
+        // Another kind of quote may be part of the value, unless the value lies in a string of that kind.
+        if rest[at] != quote {
+            // Counted once for every level: counting at every quote would make long lines slow.
+            let around = inside
+                .get_mut(slashes)
+                .is_none_or(|known| *known.get_or_insert_with(|| is_inside(before, slashes)));
+            if around || closes && slashes % period < level {
+                return from + at - slashes;
+            }
         }
     }
     text.len()
+}
+
+/// Whether a string in double quotes of a level is open at the end of the text.
+fn is_inside(text: &[u8], level: usize) -> bool {
+    memchr::memchr_iter(b'"', text)
+        .filter(|&at| class::backslashes_before(text, at) == level)
+        .count()
+        % 2
+        == 1
 }
 
 /// The value of the name that lies at `name` in the text.
@@ -80,8 +105,9 @@ pub(crate) fn after(text: &[u8], name: &Range<usize>) -> Option<Value> {
     }
     // Where a list opened, the elements may stand on lines of their own.
     if let Some((quote, level, start)) = quote_at(text, at) {
-        let same = closed.is_none_or(|(_, of_name, _)| of_name == level);
-        if !same || (closed.is_none() && closes_outer(text, start)) {
+        // The quotes of the value are like those of the name, or may close a string around both.
+        let alike = closed.is_some_and(|(of_name, same, _)| (of_name, same) == (quote, level));
+        if !alike && (name_quote.is_some_and(|same| same != level) || closes_outer(text, start)) {
             return None;
         }
         let mut end = closing_quote(text, start, quote, level);
@@ -224,8 +250,7 @@ fn closes_outer(text: &[u8], after: usize) -> bool {
         Some(b'}' | b']') => text
             .get(next)
             .is_none_or(|&b| class::is(b, QUOTE) || matches!(b, b',' | b'}' | b']' | b'\\')),
-        Some(b':') => true,
-        Some(&b) => class::is(b, SPACE) && (next == text.len() || pair_follows(text, next)),
+        Some(&b) => b == b':' || class::is(b, SPACE) && (next == text.len() || pair_follows(text, next)),
     }
 }
 
@@ -288,6 +313,7 @@ fn pair_follows(text: &[u8], at: usize) -> bool {
     match text.get(end) {
         None => true,
         Some(b'=' | b':') => end > name,
+        Some(b'[') => marker::begins(text, end),
         Some(&b) => class::is(b, QUOTE) || b == b'\\',
     }
 }

@@ -283,6 +283,16 @@ fn secrets_at_every_edge_of_a_window_are_found_whole() {
 }
 
 #[test]
+fn a_block_goes_on_behind_a_line_of_any_length() {
+    for length in [100, 40 << 10, 100 << 10] {
+        let line = format!("-----BEGIN RSA PRIVATE KEY-----\nComment: {}\n", "-".repeat(length));
+        let text = format!("{line}MIIEvQIBADANBgkqhkiG9w0BAQEF\n");
+        let expected = format!("{line}[REDACTED:private-key]\n");
+        assert!(run(ContentKind::Text, &text) == expected, "{length}");
+    }
+}
+
+#[test]
 fn secrets_longer_than_the_promise_are_replaced_to_their_end() {
     let text = format!("{} password=\"{}\" end\n", "x".repeat(40 << 10), "s".repeat(200 << 10));
     let redacted = run(ContentKind::Text, &text);
