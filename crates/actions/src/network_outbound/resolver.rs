@@ -8,6 +8,8 @@ use std::time::Duration;
 use futures::future::select;
 use hickory_resolver::config::ResolveHosts;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
 use hickory_resolver::system_conf::parse_resolv_conf;
 use hickory_resolver::{Hosts, TokioResolver};
@@ -90,10 +92,22 @@ async fn lookup(resolver: &TokioResolver, name: &str, record_type: RecordType) -
     let found = resolver
         .lookup(name, record_type)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| describe(&error))?;
     Ok(found
         .answers()
         .iter()
         .filter_map(|record| record.data.ip_addr())
         .collect())
+}
+
+/// What a server said, in words; hickory's own show the structure of the question.
+fn describe(error: &NetError) -> String {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NoError => {
+            "the name has no address".to_owned()
+        }
+        NetError::Dns(DnsError::NoRecordsFound(none)) => none.response_code.to_string(),
+        NetError::Dns(DnsError::ResponseCode(code)) => code.to_string(),
+        other => other.to_string(),
+    }
 }

@@ -189,9 +189,10 @@ async fn names_come_from_the_hosts_file() {
 
 #[tokio::test]
 async fn a_name_that_leads_nowhere_ends_the_try() {
-    let connection = prober(None)
-        .probe(&OutboundTarget::https("test", "nowhere.test.example", 443))
-        .await;
+    let prober = prober(None);
+    tokio::time::pause();
+    let target = OutboundTarget::https("test", "nowhere.test.example", 443);
+    let connection = prober.probe(&target).await;
     assert!(connection.status.starts_with("Error: dns: "), "{}", connection.status);
     assert!(connection.dns.unwrap().error.is_some());
     assert!(connection.tcp.is_empty() && connection.tls.is_none() && connection.http.is_none());
