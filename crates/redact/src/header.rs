@@ -159,22 +159,17 @@ fn after_line_escape(head: &[u8]) -> bool {
 /// Where credentials of one word end.
 fn word_end(text: &[u8], start: usize) -> usize {
     let outside = |b: u8| class::is(b, SPACE | QUOTE) || matches!(b, b']' | b'}' | b',' | b'\\');
-    if marker::begins(text, start) {
-        return start;
-    }
-    start
-        + text[start..]
-            .iter()
-            .position(|&b| outside(b))
-            .unwrap_or(text.len() - start)
+    end_of(text, start, outside)
 }
 
 /// Where a header ends: at a quote, at an escape or at the end of the line.
 fn header_end(text: &[u8], start: usize) -> usize {
-    let rest = &text[start..];
-    let end = rest
-        .iter()
-        .position(|&b| matches!(b, b'"' | b'\\' | b']'))
-        .unwrap_or(rest.len());
-    start + class::run_back(rest, end, SPACE, end)
+    let end = end_of(text, start, |b| matches!(b, b'"' | b'\\' | b']'));
+    class::run_back(text, end, SPACE, end - start)
+}
+
+/// The first byte outside, or a marker.
+fn end_of(text: &[u8], start: usize, outside: impl Fn(u8) -> bool) -> usize {
+    let ends = |at: &usize| outside(text[*at]) || (text[*at] == b'[' && marker::begins(text, *at));
+    (start..text.len()).find(ends).unwrap_or(text.len())
 }

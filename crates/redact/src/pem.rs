@@ -178,12 +178,10 @@ impl Block {
             scan_from: line.len(),
             rule: RuleId::PrivateKey,
         };
-        let pass = |body| {
-            Verdict {
-                range: 0..0,
-                ..redact(0..0)
-            }
-            .with_next(next(body))
+        // Lines that stay are looked at as any others.
+        let pass = |body| Verdict {
+            next: next(body),
+            ..Verdict::ordinary(RuleId::PrivateKey)
         };
         if start == end {
             return pass(self.body);
@@ -231,12 +229,6 @@ impl Block {
 fn is_header(line: &[u8]) -> bool {
     let name = class::run(line, 0, class::NAME);
     name > 0 && line[0].is_ascii_uppercase() && line.get(name..).is_some_and(|rest| rest.starts_with(b": "))
-}
-
-impl Verdict {
-    fn with_next(self, next: Option<Carry>) -> Self {
-        Self { next, ..self }
-    }
 }
 
 #[cfg(test)]

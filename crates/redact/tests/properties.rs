@@ -154,7 +154,7 @@ fn cut<'a>(text: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_cut_does_not_matter(text in text(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6)) {
@@ -168,6 +168,8 @@ proptest! {
 
     #[test]
     fn a_second_pass_changes_nothing(text in text()) {
+        // Markers of the first pass are meant, not those that were in the text before.
+        prop_assume!(!text.windows(10).any(|part| part == b"[REDACTED:"));
         for kind in KINDS {
             let (once, _) = run(kind, &[&text], 0);
             let (twice, counts) = run(kind, &[&once], 0);
