@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use crate::writer::Said;
 use crate::{
     ActionProgress, ArtifactPath, ArtifactWriter, Content, Encoding, End, ItemRecord, Limit, NodeName, ReadSeek, State,
     Store, StoreError, Stored,
@@ -330,7 +331,7 @@ impl Sink {
                 }
             };
             let result = sink.shared.run.store.copy(&spec, &path, &mut source, &mut on_bytes);
-            sink.settle(&spec, path, result, None)
+            sink.settle(&spec, path, result, Said::default())
         });
         task.await.unwrap_or(State::Failed)
     }
@@ -369,7 +370,7 @@ impl Sink {
         spec: &ArtifactSpec,
         path: ArtifactPath,
         result: Result<Stored, StoreError>,
-        said: Option<(State, Option<String>)>,
+        said: Said,
     ) -> State {
         let mut record = bare_record(self.shared.action, path, State::Collected, None);
         match result {
@@ -387,7 +388,7 @@ impl Sink {
                             Some(format!("the first {} bytes are left out", spec.omitted)),
                         )
                     }
-                    End::Source => said.unwrap_or((State::Collected, None)),
+                    End::Source => said.end.unwrap_or((State::Collected, None)),
                     End::Limit => {
                         record.limit_by_user = spec.limit.by_user;
                         (State::Truncated, Some(format!("cut at {} bytes", spec.limit.bytes)))
@@ -407,6 +408,9 @@ impl Sink {
                 record.compressed_bytes = stored.compressed_bytes;
                 record.sha256 = Some(stored.sha256);
                 record.redactions = stored.redactions;
+                for (rule, hits) in said.redactions {
+                    *record.redactions.entry(rule).or_default() += hits;
+                }
             }
         }
         record.reason = record.reason.map(|reason| self.shared.run.store.redact(&reason));

@@ -1,5 +1,6 @@
 //! Takes an artifact's bytes from async code to the thread that redacts and compresses them, a bounded number at a time.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -19,15 +20,21 @@ const CHUNK: usize = 32 * 1024;
 /// Chunks on their way at once: with [`CHUNK`], what a fast source may be ahead of the compressor.
 const CHUNKS_AHEAD: usize = 4;
 
-/// What the action says of its artifact when it ends it: the state and why.
-type Said = (State, Option<String>);
+/// What the action says of its artifact.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    /// How it ends and why; nothing if its writer was dropped.
+    pub(crate) end: Option<(State, Option<String>)>,
+    /// What was removed from its content before it was written.
+    pub(crate) redactions: BTreeMap<String, u64>,
+}
 
 /// One open artifact. Dropping it keeps what was written, with the state that says why it ends there.
 #[derive(Debug)]
 pub struct ArtifactWriter {
     chunks: PollSender<Bytes>,
     buffer: BytesMut,
-    said: Arc<Mutex<Option<Said>>>,
+    said: Arc<Mutex<Said>>,
     full: Arc<AtomicBool>,
     /// Present until somebody waits for it.
     settled: Option<oneshot::Receiver<State>>,
@@ -37,15 +44,16 @@ impl ArtifactWriter {
     pub(crate) fn open(sink: Sink, spec: ArtifactSpec, path: ArtifactPath) -> Self {
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
         let (settle, settled) = oneshot::channel();
-        let said = Arc::new(Mutex::new(None));
+        let said = Arc::new(Mutex::new(Said::default()));
         let full = Arc::new(AtomicBool::new(false));
         let worker_said = Arc::clone(&said);
         let worker_full = Arc::clone(&full);
         let tasks = sink.tasks().clone();
         tasks.spawn_blocking(move || {
             let result = keep(&sink, &spec, &path, receiver, &worker_full);
-            let said = worker_said.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let state = sink.settle(&spec, path, result, Some(said.unwrap_or_else(|| sink.abandoned())));
+            let mut said = std::mem::take(&mut *worker_said.lock().unwrap_or_else(PoisonError::into_inner));
+            said.end.get_or_insert_with(|| sink.abandoned());
+            let state = sink.settle(&spec, path, result, said);
             // Nobody waits for an artifact that was dropped.
             settle.send(state).ok();
         });
@@ -121,8 +129,16 @@ impl ArtifactWriter {
             .unwrap_or(State::Failed)
     }
 
+    /// Counts what the action itself removed from the content before writing it, rule by rule.
+    pub fn add_redactions<'a>(&mut self, hits: impl IntoIterator<Item = (&'a str, u64)>) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        for (rule, hits) in hits {
+            *said.redactions.entry(rule.to_owned()).or_default() += hits;
+        }
+    }
+
     fn say(&mut self, state: State, reason: Option<String>) {
-        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some((state, reason));
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).end = Some((state, reason));
         self.chunks.close();
     }
 

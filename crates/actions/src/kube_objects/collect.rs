@@ -65,9 +65,9 @@ impl Collector<'_> {
         let ending = loop {
             match list.next().await {
                 Ok(Some(mut event)) => {
-                    redact(&mut event);
+                    let removed = redact(&mut event);
                     events.add(&event);
-                    file.add(&event).await;
+                    file.add(&event, &removed).await;
                 }
                 Ok(None) => break None,
                 Err(error) => break Some(ending(&error)),
@@ -173,9 +173,9 @@ impl Collector<'_> {
     }
 
     async fn add(&self, mut object: Value, around: &Surroundings, outputs: &mut Outputs<'_>) {
-        redact(&mut object);
+        let removed = redact(&mut object);
         if outputs.writes_file {
-            outputs.file.add(&object).await;
+            outputs.file.add(&object, &removed).await;
         }
         let events = around.events.as_ref();
         let left_out = events.map_or(0, Events::left_out);

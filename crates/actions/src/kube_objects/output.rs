@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use periscope_cluster::ResourceType;
 use periscope_core::{ArtifactSpec, ArtifactWriter, Content, Place, Sink, State};
+use periscope_redact::Counts;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
@@ -29,12 +30,14 @@ impl<'a> ObjectFile<'a> {
         }
     }
 
-    /// Adds an object. In several lines, because the redactor looks at lines.
-    pub(super) async fn add(&mut self, object: &Value) {
+    /// Adds an object from which so much was removed. In several lines, because the redactor looks at lines.
+    pub(super) async fn add(&mut self, object: &Value, removed: &Counts) {
         if let Some(writer) = &mut self.writer {
+            writer.add_redactions(removed.iter());
             write(writer, &format!(",\n{object:#}")).await;
         } else {
             let mut writer = self.open().await;
+            writer.add_redactions(removed.iter());
             write(&mut writer, &format!("\n{object:#}")).await;
             self.writer = Some(writer);
         }

@@ -180,21 +180,19 @@ pub(crate) async fn find_cluster(
     }
 }
 
-/// Ends the run in good order at the first SIGTERM or SIGINT, and the process at the second.
+/// Ends the run in good order at SIGTERM or SIGINT. Whoever presses Ctrl-C twice does not want to wait; a second SIGTERM
+/// means nothing: timeout(1) sends two at a time.
 fn end_on_signal(cancel: CancellationToken) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     tokio::spawn(async move {
-        loop {
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            if cancel.is_cancelled() {
-                tell("ended at once; there is no archive of this run");
-                #[expect(clippy::exit, reason = "the user asked a second time: nothing is worth waiting for")]
-                std::process::exit(Exit::Failed as i32);
-            }
-            tell("ending: packing what there is (once more to end at once)");
-            cancel.cancel();
-        }
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tell("ending: packing what there is (Ctrl-C to end at once)");
+        cancel.cancel();
+        interrupt.recv().await;
+        tell("ended at once: there is no archive of this run");
+        #[expect(clippy::exit, reason = "the user asked a second time: nothing is worth waiting for")]
+        std::process::exit(Exit::Failed as i32);
     });
     Ok(())
 }
