@@ -125,7 +125,12 @@ impl StorageSettings {
         let node_cloud = read_json(root, AZURE_JSON).and_then(|json| text_of(&json, "cloud"));
         let on_azure_stack = self.cloud.is_none() && node_cloud.as_deref() == Some(AZURE_STACK);
         let cloud = if on_azure_stack {
-            read_json(root, AZURE_STACK_JSON).and_then(|json| text_of(&json, "storageEndpointSuffix"))
+            let suffix = read_json(root, AZURE_STACK_JSON).and_then(|json| text_of(&json, "storageEndpointSuffix"));
+            Some(suffix.ok_or_else(|| {
+                Ended::usage(format!(
+                    "unknown cloud: expected --cloud, as {AZURE_STACK_JSON} has no storageEndpointSuffix"
+                ))
+            })?)
         } else {
             self.cloud.or(node_cloud)
         };

@@ -2,6 +2,11 @@
 //!
 //! Only ever a dev-dependency. Its functions panic, because a broken fixture is a broken test.
 
+// Compiles the code of the programming guide; the item itself says nothing.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/programming-guide.md")]
+mod programming_guide {}
+
 mod action_run;
 mod host_fixture;
 mod http_faults;
