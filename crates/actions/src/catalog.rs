@@ -7,7 +7,7 @@ use periscope_core::{Action, Descriptor};
 use periscope_host::{CommandRunner, HostRoot};
 
 use crate::Settings;
-use crate::own_root::own_root;
+use crate::vantage::own_root;
 use crate::{container_logs, dns, iptables, kube_objects, kubelet, network_outbound, node_logs, system_logs};
 
 /// What actions are built from. Each takes what it uses and no more.

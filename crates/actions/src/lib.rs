@@ -13,10 +13,10 @@ mod kube_objects;
 mod kubelet;
 mod network_outbound;
 mod node_logs;
-mod own_root;
 mod settings;
 mod system_logs;
 mod table;
+mod vantage;
 mod x509;
 
 pub use catalog::{CATALOG, Deps, Entry};

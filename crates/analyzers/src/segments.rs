@@ -65,7 +65,7 @@ impl Samples {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use periscope_documents::Connection;
+    use periscope_documents::{Connection, Network};
     use rstest::rstest;
 
     use super::by_connection;
@@ -74,6 +74,7 @@ pub(crate) mod tests {
     pub(crate) fn sample(kind: &str, second: i64, status: &str) -> Connection {
         Connection {
             kind: kind.to_owned(),
+            from: Network::Node,
             host: "host.example".to_owned(),
             port: 443,
             optional: false,

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::Network;
+
 /// One try at reaching one target. A phase that was not reached is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -10,6 +12,8 @@ pub struct Connection {
     /// What the target is to the node, such as `AKS API Server`. Samples of one connection share it.
     #[serde(rename = "type")]
     pub kind: String,
+    /// The network that it went out from.
+    pub from: Network,
     /// Host name or address.
     pub host: String,
     /// TCP port.

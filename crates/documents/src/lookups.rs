@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Network;
+
 /// One question to one name server and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -10,6 +12,8 @@ pub struct Lookup {
     pub server: String,
     /// The files or settings that name this server, such as `host-resolv.conf`.
     pub named_by: Vec<String>,
+    /// The network that the question went out from.
+    pub from: Network,
     /// The name that was asked for, fully qualified.
     pub name: String,
     /// The type that was asked for.

@@ -9,8 +9,10 @@ use periscope_cluster::ClusterAccess;
 use periscope_core::{
     Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Sensitivity, Sink, State,
 };
-use periscope_documents::{KubeletSettings, Lookup, Outcome, Protocol, RecordType, ResolvConf, names, to_lines};
-use periscope_host::{HostPath, HostRoot, NetworkNamespace};
+use periscope_documents::{
+    KubeletSettings, Lookup, Network, Outcome, Protocol, RecordType, ResolvConf, names, to_lines,
+};
+use periscope_host::{HostPath, HostRoot};
 
 use super::query::{self, Question};
 use super::servers::{Server, Servers};
@@ -20,6 +22,7 @@ use crate::host_files::{self, off_thread};
 use crate::kubelet::KnownKubelet;
 use crate::network_outbound::OutboundTarget;
 use crate::table;
+use crate::vantage::own_network;
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 const RESOLVED_RESOLV_CONF: &str = "/run/systemd/resolve/resolv.conf";
@@ -95,6 +98,7 @@ struct Found {
     servers: Vec<Server>,
     questions: Vec<Question>,
     kubelet_resolv_conf: Option<String>,
+    network: Network,
 }
 
 impl Dns {
@@ -116,7 +120,8 @@ impl Dns {
     /// Reads the files. Blocks.
     fn find(root: &HostRoot, own: Option<&HostRoot>, access: Option<&ClusterAccess>, settings: &Settings) -> Found {
         let kubelet = KnownKubelet::look(root);
-        let elsewhere = root.network_namespace() != NetworkNamespace::Host;
+        let network = own_network(root);
+        let elsewhere = network != Network::Node;
         let mut servers = Servers::default();
         let mut add = |root: &HostRoot, path: &str, name: &str, foreign: bool| {
             if let Some(text) = HostPath::new(path)
@@ -153,6 +158,7 @@ impl Dns {
             servers: servers.into_vec(),
             questions,
             kubelet_resolv_conf,
+            network,
         }
     }
 
@@ -192,9 +198,13 @@ impl Dns {
             .iter()
             .flat_map(|server| found.questions.iter().map(move |q| (server, q)));
         let lookups = join_all(pairs.map(|(server, question)| async move {
+            let mut lookup = unasked(server, question, found.network);
             match server.endpoint(self.port) {
-                Ok(endpoint) => query::ask(endpoint, &server.named_by, question).await,
-                Err(why) => vec![not_asked(server, question, why)],
+                Ok(endpoint) => query::ask(endpoint, question, &lookup).await,
+                Err(why) => {
+                    lookup.error = Some(why);
+                    vec![lookup]
+                }
             }
         }));
         let lookups: Vec<Lookup> = lookups.await.into_iter().flatten().collect();
@@ -279,16 +289,18 @@ fn questions(kubelet: &KubeletSettings, api_server: Option<&ApiServer>, settings
     questions
 }
 
-fn not_asked(server: &Server, question: &Question, why: String) -> Lookup {
+/// The record of a question that was not asked yet.
+fn unasked(server: &Server, question: &Question, from: Network) -> Lookup {
     Lookup {
         server: server.name(),
         named_by: server.named_by.clone(),
+        from,
         name: question.name.to_string(),
         record_type: question.record_type,
         protocol: Protocol::Udp,
         millis: 0,
         outcome: Outcome::NotAsked,
-        error: Some(why),
+        error: None,
         answers: Vec::new(),
         truncated: false,
     }

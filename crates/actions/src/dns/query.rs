@@ -31,35 +31,31 @@ pub(super) struct Question {
     pub(super) record_type: RecordType,
 }
 
-/// Asks over UDP and, where the answer was cut or did not come, over TCP too. Takes at most twice [`TIMEOUT`].
-pub(super) async fn ask(server: SocketAddr, named_by: &[String], question: &Question) -> Vec<Lookup> {
-    let first = ask_over(Protocol::Udp, server, named_by, question).await;
+/// Asks over UDP and, where the answer was cut or did not come, over TCP too. `unasked` is the record of the question, to
+/// be completed. Takes at most twice [`TIMEOUT`].
+pub(super) async fn ask(server: SocketAddr, question: &Question, unasked: &Lookup) -> Vec<Lookup> {
+    let first = ask_over(Protocol::Udp, server, question, unasked).await;
     let again = first.truncated
         || matches!(
             first.outcome,
             Outcome::Timeout | Outcome::Failed | Outcome::ConnectionRefused
         );
     if again {
-        vec![first, ask_over(Protocol::Tcp, server, named_by, question).await]
+        vec![first, ask_over(Protocol::Tcp, server, question, unasked).await]
     } else {
         vec![first]
     }
 }
 
-async fn ask_over(protocol: Protocol, server: SocketAddr, named_by: &[String], question: &Question) -> Lookup {
+async fn ask_over(protocol: Protocol, server: SocketAddr, question: &Question, unasked: &Lookup) -> Lookup {
     let started = Instant::now();
     let answer = timeout(TIMEOUT, exchange(protocol, server, question)).await;
     let mut lookup = Lookup {
         server: server.to_string(),
-        named_by: named_by.to_vec(),
-        name: question.name.to_string(),
-        record_type: question.record_type,
         protocol,
         millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         outcome: Outcome::Timeout,
-        error: None,
-        answers: Vec::new(),
-        truncated: false,
+        ..unasked.clone()
     };
     match answer {
         Err(_) => {}
@@ -161,7 +157,7 @@ mod tests {
     use hickory_resolver::proto::op::{Message, ResponseCode};
     use hickory_resolver::proto::rr::rdata::A;
     use hickory_resolver::proto::rr::{Name, RData, Record};
-    use periscope_documents::{Lookup, Outcome, Protocol, RecordType};
+    use periscope_documents::{Lookup, Network, Outcome, Protocol, RecordType};
     use rstest::rstest;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, UdpSocket};
@@ -239,7 +235,20 @@ mod tests {
             name: Name::from_ascii("mcr.microsoft.com.").unwrap(),
             record_type: RecordType::A,
         };
-        ask(server, &["test".to_owned()], &question).await
+        let unasked = Lookup {
+            server: String::new(),
+            named_by: Vec::new(),
+            from: Network::Node,
+            name: question.name.to_string(),
+            record_type: question.record_type,
+            protocol: Protocol::Udp,
+            millis: 0,
+            outcome: Outcome::NotAsked,
+            error: None,
+            answers: Vec::new(),
+            truncated: false,
+        };
+        ask(server, &question, &unasked).await
     }
 
     #[rstest]

@@ -22,6 +22,7 @@ use crate::api_server::ApiServer;
 use crate::host_files::off_thread;
 use crate::kubelet::KnownKubelet;
 use crate::table;
+use crate::vantage::own_network;
 
 /// Settings of proxies: programs read them in either case.
 const PROXY_VARIABLES: [&str; 4] = ["http_proxy", "https_proxy", "no_proxy", "all_proxy"];
@@ -101,6 +102,7 @@ impl NetworkOutbound {
             prober: Prober {
                 resolver: SystemResolver::new(own),
                 trust: TrustStores::load(root, own, ca),
+                from: own_network(root),
             },
             targets,
             unknown,

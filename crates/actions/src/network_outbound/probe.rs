@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use periscope_documents::{ConnectAttempt, Connection, DnsPhase, HttpPhase, TlsPhase};
+use periscope_documents::{ConnectAttempt, Connection, DnsPhase, HttpPhase, Network, TlsPhase};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -35,6 +35,8 @@ const TIMED_OUT: &str = "timed out";
 pub(super) struct Prober {
     pub(super) resolver: SystemResolver,
     pub(super) trust: TrustStores,
+    /// The network that the tries go out from.
+    pub(super) from: Network,
 }
 
 impl Prober {
@@ -43,6 +45,7 @@ impl Prober {
         let started = Instant::now();
         let mut connection = Connection {
             kind: target.kind.clone(),
+            from: self.from,
             host: target.host.clone(),
             port: target.port,
             optional: target.optional,

@@ -7,14 +7,19 @@ use serde_json::json;
 use crate::dns_servers::{self, NameServers};
 use crate::kubelet;
 
+/// A kubelet that is told nothing else (`KubeletConfiguration`, `maxPods`).
+const DEFAULT_MAX_PODS: u64 = 110;
+
 /// The document. What is not known is empty, `null` or 0, as in the original.
 ///
 /// # Errors
 /// When an artifact cannot be read or understood.
 pub fn network_config(inputs: &dyn Inputs) -> Result<Vec<u8>, AnalyzeError> {
-    let kubelet = kubelet::settings(inputs)?
-        .map(|(_, settings)| settings)
-        .unwrap_or_default();
+    let settings = kubelet::settings(inputs)?.map(|(_, settings)| settings);
+    let max_pods = settings
+        .as_ref()
+        .map_or(0, |settings| settings.max_pods.unwrap_or(DEFAULT_MAX_PODS));
+    let kubelet = settings.unwrap_or_default();
     let kubernetes_dns = match dns_servers::of_pod(inputs)? {
         NameServers::Known(_, conf) => Some(addresses(&conf)),
         // On the node itself: what the kubelet would tell a pod.
@@ -37,7 +42,7 @@ pub fn network_config(inputs: &dyn Inputs) -> Result<Vec<u8>, AnalyzeError> {
         "NetworkPlugin": network_plugin,
         "VirtualMachineDNS": virtual_machine_dns,
         "KubernetesDNS": kubernetes_dns,
-        "MaxPodsPerNode": kubelet.max_pods.unwrap_or_default(),
+        "MaxPodsPerNode": max_pods,
     });
     Ok(document.to_string().into_bytes())
 }
@@ -91,7 +96,7 @@ mod tests {
                 names::KUBELET_SETTINGS,
                 r#"{"clusterDNS":["10.0.0.10"]}"#,
             );
-        assert!(document(&artifacts).contains(r#""KubernetesDNS":["10.0.0.10"]"#));
+        assert!(document(&artifacts).contains(r#""KubernetesDNS":["10.0.0.10"],"MaxPodsPerNode":110"#));
     }
 
     #[test]

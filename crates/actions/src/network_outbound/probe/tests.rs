@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use periscope_documents::{Connection, TlsPhase};
+use periscope_documents::{Connection, Network, TlsPhase};
 use periscope_testkit::HostFixture;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rstest::rstest;
@@ -104,6 +104,7 @@ fn prober(authority: Option<&Authority>) -> Prober {
     Prober {
         resolver: SystemResolver::new(&root),
         trust: TrustStores::load(&root, &root, None),
+        from: Network::Unknown,
     }
 }
 
