@@ -77,13 +77,14 @@ pub(crate) struct NodeFile {
 }
 
 impl NodeFile {
-    /// Opens a regular file. Blocks.
+    /// Opens a regular file that is where no pod writes. Blocks.
     pub(crate) fn open(root: &HostRoot, path: &HostPath) -> Result<Self, HostError> {
         Self::new(path, root.open(path)?)
     }
 
-    /// Opens a regular file whose path comes from a configuration. Blocks.
-    pub(crate) fn open_confined(root: &HostRoot, path: &HostPath, within: &Confinement) -> Result<Self, HostError> {
+    /// Opens a regular file that lies, and whose links lead, `within`: where pods mount a folder of the node, they can
+    /// put links to any file. Blocks.
+    pub(crate) fn open_within(root: &HostRoot, path: &HostPath, within: &Confinement) -> Result<Self, HostError> {
         Self::new(path, root.open_confined(path, within)?)
     }
 
@@ -142,12 +143,43 @@ impl NodeFile {
     }
 }
 
-/// Copies the file at `path` into the artifact `name`, or records why that cannot be.
+/// Copies the file at `path`, which is where no pod writes, into the artifact `name`, or records why that cannot be.
 pub(crate) async fn collect(root: &HostRoot, sink: &Sink, path: &HostPath, name: &str, content: Content) -> State {
-    let opened = {
-        let (root, path) = (root.clone(), path.clone());
-        off_thread(move || NodeFile::open(&root, &path)).await
-    };
+    let (root, path) = (root.clone(), path.clone());
+    copy_opened(
+        off_thread(move || NodeFile::open(&root, &path)).await,
+        sink,
+        name,
+        content,
+    )
+    .await
+}
+
+/// [`collect`] for a file that is where pods may write: see [`NodeFile::open_within`].
+pub(crate) async fn collect_within(
+    within: &Confinement,
+    root: &HostRoot,
+    sink: &Sink,
+    path: &HostPath,
+    name: &str,
+    content: Content,
+) -> State {
+    let (root, path, within) = (root.clone(), path.clone(), within.clone());
+    copy_opened(
+        off_thread(move || NodeFile::open_within(&root, &path, &within)).await,
+        sink,
+        name,
+        content,
+    )
+    .await
+}
+
+async fn copy_opened(
+    opened: io::Result<Result<NodeFile, HostError>>,
+    sink: &Sink,
+    name: &str,
+    content: Content,
+) -> State {
     match opened {
         Ok(Ok(file)) => file.copy_to(sink, name, content).await,
         Ok(Err(error)) => record(sink, name, &error),

@@ -126,6 +126,11 @@ impl Confinement {
             .map(|folder| HostPath::new(folder))
             .collect::<Result<Vec<_>, _>>()?;
         folders.extend_from_slice(extra);
+        Self::only(folders)
+    }
+
+    /// These folders and no others, for files whose links must not lead elsewhere; what is never read stays so.
+    pub fn only(folders: Vec<HostPath>) -> Result<Self, HostPathError> {
         let secret_files = SECRET_FILES.iter().map(|name| NamePattern::new(name)).collect();
         let secret_paths = SECRET_PATHS
             .iter()
@@ -207,6 +212,15 @@ mod tests {
     fn refuses(#[case] path: &str, #[case] expected: ConfinementError) {
         let confinement = Confinement::new(&[HostPath::new("/srv/app").unwrap()]).unwrap();
         assert_eq!(confinement.check(&HostPath::new(path).unwrap()), Err(expected));
+    }
+
+    #[test]
+    fn only_some_folders() {
+        let confinement = Confinement::only(vec![HostPath::new("/var/log/pods").unwrap()]).unwrap();
+        let check = |path| confinement.check(&HostPath::new(path).unwrap());
+        assert_eq!(check("/var/log/pods/a/b/0.log"), Ok(()));
+        assert_eq!(check("/var/log/syslog"), Err(ConfinementError::Outside));
+        assert_eq!(check("/var/log/pods/a/b/server.key"), Err(ConfinementError::Secret));
     }
 
     #[test]

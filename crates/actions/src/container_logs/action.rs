@@ -10,7 +10,7 @@ use periscope_cluster::ClusterAccess;
 use periscope_core::{
     Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, Rbac, Sensitivity, Sink, State,
 };
-use periscope_host::{HostError, HostRoot};
+use periscope_host::{Confinement, HostError, HostPath, HostPathError, HostRoot};
 use periscope_logs::{Format, UnixNanos, offset_since};
 
 use super::file::{Keeper, Listing, LogFile};
@@ -101,8 +101,8 @@ impl ContainerLogs {
         })
     }
 
-    /// Copies the files of a listing, and those that a rotation hid from it.
-    async fn copy(&self, cx: &ActionContext, listing: Listing) {
+    /// Copies the files of a listing, and those that a rotation hid from it. Returns whether they cannot be reached.
+    async fn copy(&self, cx: &ActionContext, listing: Listing) -> bool {
         let mut taken = Taken::default();
         let gone = self.copy_listed(cx, listing, &mut taken).await;
         if !gone.is_empty() || taken.replaced {
@@ -115,8 +115,19 @@ impl ContainerLogs {
             }
         }
         for name in gone.into_iter().filter(|name| !taken.names.contains(name)) {
-            cx.sink
-                .record(&name, State::NotPresent, "it was renamed or removed while the logs were read");
+            cx.sink.record(
+                &name,
+                State::NotPresent,
+                "it was renamed or removed while the logs were read",
+            );
+        }
+        taken.denied && !taken.read
+    }
+
+    async fn ask_the_api(&self, cx: &ActionContext) {
+        match &self.cluster {
+            Ok(cluster) => api::copy(cluster, cx, &self.namespaces).await,
+            Err(reason) => cx.sink.record("api", State::NotApplicable, reason),
         }
     }
 
@@ -134,6 +145,7 @@ impl ContainerLogs {
                 let is_old = file.modified < since;
                 if is_old {
                     taken.names.insert(file.name.clone());
+                    taken.identities.insert(file.identity);
                     sink.record(&file.name, State::NotApplicable, too_old(file.modified));
                 }
                 !is_old
@@ -153,11 +165,14 @@ impl ContainerLogs {
         while let Some((file, copied)) = copies.next().await {
             match copied {
                 Copied::As(identity) => {
+                    taken.read = true;
                     taken.replaced |= identity != file.identity;
                     taken.identities.insert(identity);
                     taken.names.insert(file.name);
                 }
-                Copied::Not => {
+                Copied::Not(state) => {
+                    taken.denied |= state == State::Denied;
+                    taken.identities.insert(file.identity);
                     taken.names.insert(file.name);
                 }
                 Copied::Gone => gone.push(file.name),
@@ -174,29 +189,30 @@ impl Action for ContainerLogs {
             Ok(listing) if listing.files.is_empty() && listing.gaps.is_empty() => {
                 let reason = format!("no container of {} has logs on this node", self.namespaces);
                 cx.sink.record("pods", State::NotPresent, reason);
-                Ok(())
             }
             Ok(listing) => {
-                self.copy(cx, listing).await;
-                Ok(())
+                if self.copy(cx, listing).await {
+                    self.ask_the_api(cx).await;
+                }
             }
             Err(error) => {
                 cx.sink.record("pods", state_of(&error), reason_of(&error));
-                match &self.cluster {
-                    Ok(cluster) => api::copy(cluster, cx, &self.namespaces).await,
-                    Err(reason) => cx.sink.record("api", State::NotApplicable, reason),
-                }
-                Ok(())
+                self.ask_the_api(cx).await;
             }
         }
+        Ok(())
     }
 }
 
-/// What has become an artifact so far.
+/// What has its state so far.
 #[derive(Default)]
 struct Taken {
     identities: HashSet<(u64, u64)>,
     names: HashSet<String>,
+    /// Some file was read.
+    read: bool,
+    /// Some file may not be read.
+    denied: bool,
     /// Some file was another one when it was opened than when it was listed.
     replaced: bool,
 }
@@ -213,8 +229,8 @@ impl Taken {
 enum Copied {
     /// The file with this identity was read.
     As((u64, u64)),
-    /// It has its state, but nothing was read.
-    Not,
+    /// It has this state, and nothing was read.
+    Not(State),
     /// It is no longer there, and has no state yet.
     Gone,
 }
@@ -222,7 +238,7 @@ enum Copied {
 async fn copy_file(root: &HostRoot, sink: &Sink, file: &LogFile, since: Option<Timestamp>) -> Copied {
     let (root, path, keeper) = (root.clone(), file.path.clone(), file.keeper);
     let opened = off_thread(move || {
-        let mut open = NodeFile::open(&root, &path)?;
+        let mut open = NodeFile::open_within(&root, &path, &confinement()?)?;
         let content = content_of(keeper, &open);
         if let Some(since) = since.filter(|_| !open.is_gzip()) {
             start_at(&mut open, content, since);
@@ -236,15 +252,18 @@ async fn copy_file(root: &HostRoot, sink: &Sink, file: &LogFile, since: Option<T
             Copied::As(identity)
         }
         Ok(Err(HostError::NotFound { .. })) => Copied::Gone,
-        Ok(Err(error)) => {
-            record(sink, &file.name, &error);
-            Copied::Not
-        }
+        Ok(Err(error)) => Copied::Not(record(sink, &file.name, &error)),
         Err(error) => {
             sink.record(&file.name, State::Failed, error.to_string());
-            Copied::Not
+            Copied::Not(State::Failed)
         }
     }
+}
+
+/// Where logs are, and where the links among them lead.
+fn confinement() -> Result<Confinement, HostPathError> {
+    let folders = [pod_files::POD_LOGS, docker_files::CONTAINERS];
+    Confinement::only(folders.into_iter().map(HostPath::new).collect::<Result<_, _>>()?)
 }
 
 /// What is in a log file. With docker, the kubelet's files are links to docker's; a compressed one is of its keeper.

@@ -9,6 +9,7 @@ use periscope_core::{
 };
 use periscope_documents::{names, to_lines};
 use periscope_host::{CommandRunner, HostError, HostPath, HostProcess, HostRoot};
+use tokio::io::AsyncWriteExt;
 
 use super::configuration::{self, AZURE_JSON, CERTIFICATE_FLAGS, CERTIFICATES, UNIT_FILES};
 use super::settings::Source;
@@ -222,14 +223,18 @@ impl Kubelet {
             Err((state, reason)) => return sink.record(name, state, reason),
         };
         match credentials::without_credentials(&source.text) {
-            Ok(text) => {
+            Ok((text, removed)) => {
                 let content = if text.starts_with('{') {
                     Content::Json
                 } else {
                     Content::Yaml
                 };
-                sink.document(ArtifactSpec::new(name, content).source(source.path), text)
-                    .await;
+                let mut writer = sink.writer(ArtifactSpec::new(name, content).source(source.path));
+                writer.add_redactions(removed.iter());
+                match writer.write_all(text.as_bytes()).await {
+                    Ok(()) => writer.finish().await,
+                    Err(error) => writer.finish_as(State::Failed, Some(error.to_string())).await,
+                };
             }
             Err(reason) => sink.record(name, State::Withheld, format!("{}: {reason}", source.path)),
         }

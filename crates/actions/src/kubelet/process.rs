@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use periscope_host::{CommandRunner, HostCommand, HostError, HostProcess, HostRoot, NetworkChoice};
+use periscope_host::{CommandRunner, HostCommand, HostError, HostPath, HostProcess, HostRoot, NetworkChoice};
 use tokio::io::AsyncReadExt;
 
 /// Where distributions and AKS put the kubelet.
@@ -30,7 +30,18 @@ pub(super) fn find(root: &HostRoot) -> Result<Option<HostProcess>, HostError> {
             .into_iter()
             .filter(|process| process.args.get(1).is_some_and(|arg| arg == "kubelet")),
     );
-    Ok(found.into_iter().find(|process| !process.in_pod))
+    found.retain(|process| !process.in_pod && is_of_the_system(root, process));
+    Ok(found.into_iter().next())
+}
+
+/// Whether the process belongs to the user that process 1 belongs to: any user may call a program `kubelet`, and the
+/// files that its command line names are read.
+fn is_of_the_system(root: &HostRoot, process: &HostProcess) -> bool {
+    let owner = |pid: u32| {
+        let path = HostPath::new(&format!("/proc/{pid}")).ok()?;
+        root.metadata(&path).ok().map(|metadata| metadata.uid)
+    };
+    owner(process.pid).is_some_and(|uid| owner(1) == Some(uid))
 }
 
 /// The command line, one argument per line, so that an argument with spaces stays one.

@@ -111,7 +111,7 @@ impl NodeLogs {
         let Found { name, path, .. } = file;
         let (root, confinement) = (self.root.clone(), confinement.clone());
         let opened = off_thread(move || {
-            let open = NodeFile::open_confined(&root, &path, &confinement)?;
+            let open = NodeFile::open_within(&root, &path, &confinement)?;
             let content = content_of(&path, &open);
             Ok((open, content))
         });

@@ -4,16 +4,23 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use periscope_core::{Content, Sink, State};
-use periscope_host::HostRoot;
+use periscope_host::{Confinement, HostPath, HostRoot};
 
-use crate::host_files::{collect, inflated_name, off_thread, record, too_old};
+use crate::host_files::{collect_within, inflated_name, off_thread, record, too_old};
 
 /// What distributions call them, as globs.
 const FILES: [&str; 3] = ["/var/log/syslog*", "/var/log/messages*", "/var/log/kern.log*"];
 
+/// Where they are.
+const FOLDER: &str = "/var/log";
+
 /// Copies the files. One that was last written before `since` is left out.
 pub(super) async fn copy(root: &HostRoot, sink: &Sink, since: Option<Timestamp>) {
     let since = since.map(SystemTime::from);
+    let within = match HostPath::new(FOLDER).and_then(|folder| Confinement::only(vec![folder])) {
+        Ok(within) => within,
+        Err(error) => return sink.record("syslog", State::Failed, error.to_string()),
+    };
     let mut is_there = false;
     for pattern in FILES {
         let asked = root.clone();
@@ -39,7 +46,7 @@ pub(super) async fn copy(root: &HostRoot, sink: &Sink, since: Option<Timestamp>)
             match written.filter(|&written| since.is_some_and(|since| written < since)) {
                 Some(written) => sink.record(&name, State::NotApplicable, too_old(written)),
                 None => {
-                    collect(root, sink, &path, &name, Content::Text).await;
+                    collect_within(&within, root, sink, &path, &name, Content::Text).await;
                 }
             }
         }

@@ -142,7 +142,8 @@ async fn hostile_files_cost_only_themselves() {
         .fifo(&format!("/var/log/{path}/1.log"))
         .dir(&format!("/var/log/{path}/2.log"))
         .link(&format!("/var/log/{path}/3.log"), &format!("/var/log/{path}/3.log"))
-        .link(&format!("/var/log/{path}/4.log"), "../../../../../../../../proc/1/comm")
+        .link(&format!("/var/log/{path}/4.log"), "../../../../../../etc/os-release")
+        .link(&format!("/var/log/{path}/6.log"), "0.log")
         .file(&format!("/var/log/{path}/5.log.gz"), "not gzip\n")
         .file("/var/log/pods/nonsense/c/0.log", "x");
     let run = run(&node, ID).await;
@@ -153,15 +154,16 @@ async fn hostile_files_cost_only_themselves() {
             format!("{path}/1.log: not-applicable"),
             format!("{path}/2.log: not-applicable"),
             format!("{path}/3.log: denied"),
-            format!("{path}/4.log: collected"),
+            format!("{path}/4.log: denied"),
             format!("{path}/5.log: collected"),
+            format!("{path}/6.log: collected"),
             "pods/nonsense: not-applicable".to_owned(),
         ]
     );
     assert_eq!(
-        run.text(&format!("{path}/4.log")),
-        "init\n",
-        "the link stays inside of the node"
+        run.text(&format!("{path}/6.log")),
+        cri(0, "good"),
+        "a link to a log is a log"
     );
 }
 
@@ -206,4 +208,15 @@ async fn without_files_and_without_an_api_server_both_are_said() {
     let run = run(&HostFixture::new(), ID).await;
     assert_eq!(states(&run), ["api: not-applicable", "pods: not-present"]);
     assert_eq!(run.reason("api"), "no API server is known");
+}
+
+#[tokio::test]
+async fn files_that_may_all_not_be_read_are_asked_of_the_api() {
+    let path = format!("pods/{COREDNS}/coredns/0.log");
+    let node = HostFixture::new().link(&format!("/var/log/{path}"), "/etc/os-release");
+    let run = run(&node, ID).await;
+    assert_eq!(
+        states(&run),
+        ["api: not-applicable".to_owned(), format!("{path}: denied")]
+    );
 }
