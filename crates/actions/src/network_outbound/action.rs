@@ -194,6 +194,7 @@ fn as_table(connections: &[Connection]) -> String {
             };
             vec![
                 connection.kind.clone(),
+                connection.from.to_string(),
                 format!("{}:{}", connection.host, connection.port),
                 millis(connection.dns.as_ref().map(|dns| dns.millis)),
                 millis(tcp.map(|tcp| tcp.millis)),
@@ -212,6 +213,7 @@ fn as_table(connections: &[Connection]) -> String {
         .collect();
     let headings = [
         "TARGET",
+        "FROM",
         "HOST",
         "DNS MS",
         "TCP MS",
