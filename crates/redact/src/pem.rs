@@ -186,7 +186,7 @@ impl Block {
         if start == end {
             return pass(self.body);
         }
-        if marker::within(line) && line[..end].ends_with(b"]") {
+        if line[..end].ends_with(b"[REDACTED:private-key]") {
             return pass(true);
         }
         if line[start..end].iter().all(|&b| in_line(b)) {
@@ -195,9 +195,6 @@ impl Block {
             } else {
                 ordinary
             };
-        }
-        if !self.body && is_header(&line[start..end]) {
-            return pass(false);
         }
         let same_prefix = self.column > start
             && self.column < end
@@ -214,13 +211,17 @@ impl Block {
             .iter()
             .rposition(|&b| !in_line(b))
             .map_or(start, |last| last + 1);
-        if end - word < MIN_PREFIXED {
-            return ordinary;
+        if end - word >= MIN_PREFIXED {
+            // What stands before is no part of the block.
+            return Verdict {
+                scan_from: 0,
+                ..redact(word..end)
+            };
         }
-        // What stands before is no part of the block.
-        Verdict {
-            scan_from: 0,
-            ..redact(word..end)
+        if !self.body && is_header(&line[start..end]) {
+            pass(false)
+        } else {
+            ordinary
         }
     }
 }

@@ -64,7 +64,7 @@ impl Record {
 /// `<time> stdout|stderr P|F <payload>`: the format of the Kubernetes container runtime interface.
 fn cri(line: &[u8]) -> Option<Record> {
     let head = &line[..line.len().min(MAX_CRI_PREFIX)];
-    let time = memchr::memchr(b' ', head)?;
+    let time = memchr::memchr(b' ', head).filter(|_| head[0].is_ascii_digit())?;
     let after = head.get(time + 1..)?;
     let stream = match after.get(..7)? {
         b"stdout " => Stream::Stdout,

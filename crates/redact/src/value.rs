@@ -53,35 +53,35 @@ pub(crate) fn quote_at(text: &[u8], at: usize) -> Option<(u8, usize, usize)> {
 /// Where the string of a level that begins at `from` ends: before the backslashes of its closing quote, or of a quote of
 /// an outer string, or at the end of the text.
 pub(crate) fn closing_quote(text: &[u8], from: usize, quote: u8, level: usize) -> usize {
-    let period = 2 * level + 2;
     let rest = text.get(from..).unwrap_or_default();
     let before = &text[from.saturating_sub(MAX_SECRET).min(text.len())..from.min(text.len())];
     let mut inside = [None; MAX_LEVEL];
     for at in memchr::memchr2_iter(quote, b'"', rest) {
-        let slashes = class::backslashes_before(rest, at);
-        // A quote of the text itself has one backslash more than twice the level.
-        let closes = slashes % period <= level;
-        if rest[at] == quote && closes {
-            return from + at - slashes % period;
-        }
-        // Another kind of quote may be part of the value, unless the value lies in a string of that kind.
-        if rest[at] != quote {
-            // Counted once for every level: counting at every quote would make long lines slow.
-            let around = inside
-                .get_mut(slashes)
-                .is_none_or(|known| *known.get_or_insert_with(|| is_inside(before, slashes)));
-            if around || closes && slashes % period < level {
-                return from + at - slashes;
-            }
+        let found = level_of_quote(rest, at);
+        // Another kind of quote may be part of the value, unless the value lies in a string of that kind. Counted once
+        // for every level: counting at every quote would make long lines slow.
+        let mut around = || {
+            inside
+                .get_mut(found)
+                .is_none_or(|known| *known.get_or_insert_with(|| is_inside(before, found)))
+        };
+        if found < level || (rest[at] == quote && found == level) || (rest[at] != quote && around()) {
+            return from + at - found;
         }
     }
     text.len()
 }
 
+/// The level of the quote at `at`: of the backslashes before it, those that do not stand for backslashes of the value. A
+/// quote of level `2^n - 1` has a number of backslashes that ends with `n` ones in binary.
+fn level_of_quote(text: &[u8], at: usize) -> usize {
+    (1 << class::backslashes_before(text, at).trailing_ones()) - 1
+}
+
 /// Whether a string in double quotes of a level is open at the end of the text.
 fn is_inside(text: &[u8], level: usize) -> bool {
     memchr::memchr_iter(b'"', text)
-        .filter(|&at| class::backslashes_before(text, at) == level)
+        .filter(|&at| level_of_quote(text, at) == level)
         .count()
         % 2
         == 1
@@ -332,6 +332,7 @@ mod tests {
     #[case::level_one_with_backslash(r#"a\\\\\"c"#, 1, 5)]
     #[case::outer_quote_ends_it(r#"abc","d"#, 1, 3)]
     #[case::level_three(r#"abc\\\"x"#, 3, 3)]
+    #[case::outer_quote_after_a_backslash(r#"a\\"c"#, 1, 3)]
     #[case::never_closed("abc", 0, 3)]
     fn strings_end_at_their_level(#[case] text: &str, #[case] level: usize, #[case] end: usize) {
         assert_eq!(closing_quote(text.as_bytes(), 0, b'"', level), end);
