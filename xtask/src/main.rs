@@ -1,6 +1,7 @@
 //! The chores of this repository: `cargo xtask COMMAND`, one file per command.
 //! Nothing here is part of the product.
 
+mod bench;
 mod command;
 mod generate;
 mod node;
@@ -22,6 +23,8 @@ struct Args {
 enum Chore {
     /// Run every test, with the real services that they need
     Test(test::Args),
+    /// Measure the product on a large node
+    Bench(bench::Args),
     /// Start, stop or show the real services of the tests
     Services(services::Args),
     /// Write the documents that follow from the code
@@ -36,6 +39,7 @@ impl Args {
         let Self { chore } = self;
         match chore {
             Chore::Test(args) => args.run(),
+            Chore::Bench(args) => args.run(),
             Chore::Services(args) => args.run(),
             Chore::Generate(args) => args.run(),
             Chore::Node(args) => args.run(),

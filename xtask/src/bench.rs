@@ -1,0 +1,40 @@
+//! `cargo xtask bench collect`: the figures of `docs/benchmarks.md`, everything side by side in one run. Nothing here
+//! passes or fails by the clock: figures are for people.
+
+mod cgroup;
+mod collect;
+mod fixture;
+mod journal;
+mod log_text;
+mod machine;
+mod measure;
+mod parts;
+mod pods;
+mod random;
+mod report;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Time, memory, disk and size of `aks-periscope collect`, against gzip on the same cores
+    Collect(collect::Args),
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let Self { what } = self;
+        match what {
+            What::Collect(args) => args.run(),
+        }
+    }
+}
