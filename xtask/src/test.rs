@@ -9,6 +9,10 @@ use crate::services::keeper::Lifetime;
 use crate::services::place::{self, Place};
 use crate::services::{down, up};
 
+/// The property tests try the same cases each time here, so that a change is judged by what it changed. Plain `cargo test`
+/// tries new ones.
+const PROPERTY_SEED: &str = "20261120";
+
 /// Variables that `cargo run` sets for this program. Build scripts that watch them would run again for nothing.
 const OF_THIS_PROGRAM: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_NAME"];
 
@@ -52,7 +56,8 @@ fn run_tests(place: &Place, arguments: &[String]) -> Result<ExitCode> {
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
     command
         .args(arguments)
-        .env(periscope_tests::ENDPOINTS, place.endpoints());
+        .env(periscope_tests::ENDPOINTS, place.endpoints())
+        .env("PROPTEST_RNG_SEED", PROPERTY_SEED);
     let status = command.status().context("cannot start cargo")?;
     say(if status.success() {
         "all tests passed"
