@@ -55,3 +55,64 @@ pub(super) fn run(
 fn micros(time: Timestamp) -> u64 {
     u64::try_from(time.as_microsecond()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Seek, Write};
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use flate2::read::GzDecoder;
+    use periscope_core::{Action, ActionContext, ActionError};
+    use periscope_journal::Selector;
+    use periscope_testkit::ActionRun;
+
+    use super::*;
+    use crate::host_files::off_thread;
+    use crate::system_logs::DESCRIPTOR;
+
+    /// A journal of 240 entries.
+    const JOURNAL: &[u8] = include_bytes!("../../../journal/fixtures/compact.journal.gz");
+
+    /// The text of them.
+    const TEXT: &str = include_str!("../../../journal/fixtures/all.txt");
+
+    /// A pass that is cancelled before it begins.
+    struct Cancelled;
+
+    #[async_trait]
+    impl Action for Cancelled {
+        async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
+            let mut content = Vec::new();
+            GzDecoder::new(JOURNAL).read_to_end(&mut content).unwrap();
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&content).unwrap();
+            file.rewind().unwrap();
+            let sink = cx.sink.clone();
+            let all = Journal {
+                name: "journal/all.log".to_owned(),
+                selector: Selector::All,
+                what: "anything".to_owned(),
+            };
+            let cancel = CancellationToken::new();
+            cancel.cancel();
+            let source = Source {
+                name: "journal".to_owned(),
+                file,
+            };
+            let pass = off_thread(move || run(vec![source], &[all], None, &sink, &cancel));
+            let reports = pass.await.unwrap().unwrap();
+            assert!(reports[0].entries < 240, "{reports:?}");
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_pass_ends_after_an_entry_and_keeps_it() {
+        let run = ActionRun::of(&DESCRIPTOR, Arc::new(Cancelled)).await;
+        assert_eq!(run.record().state, State::Collected, "{:?}", run.record());
+        assert_eq!(run.state("journal/all.log"), State::Failed);
+        let kept = run.text("journal/all.log");
+        assert!(!kept.is_empty() && kept.len() < 1000 && TEXT.starts_with(&kept), "{kept}");
+    }
+}
