@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, ToSpan};
 use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Finding, Inputs, Verdict};
-use periscope_documents::{Connection, from_lines, names};
+use periscope_documents::{Connection, Network, from_lines, names};
 
 use crate::artifact::{self, Artifact, Text};
 use crate::segments::{Samples, Segment, by_connection};
@@ -57,6 +57,10 @@ fn judge(text: &Text, samples: &Samples) -> Vec<Finding> {
         return Vec::new();
     };
     let target = format!("{} ({}:{})", samples.kind, last.host, last.port);
+    let from = match last.from {
+        Network::Pod => " from this pod",
+        Network::Node | Network::Unknown => "",
+    };
     let finding = |verdict, title, lines: Vec<u64>, remedy: &str| Finding {
         analyzer: DESCRIPTOR.id.to_owned(),
         verdict,
@@ -70,7 +74,7 @@ fn judge(text: &Text, samples: &Samples) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !last.is_connected() {
         let verdict = if last.optional { Verdict::Warn } else { Verdict::Fail };
-        let mut title = format!("{target} cannot be reached: {}.", why(&last.status));
+        let mut title = format!("{target} cannot be reached{from}: {}.", why(&last.status));
         if samples.samples.len() > 1 {
             title = format!("{title} Down: {}.", periods(&down));
         }
@@ -78,7 +82,7 @@ fn judge(text: &Text, samples: &Samples) -> Vec<Finding> {
     } else if down.is_empty() {
         findings.push(finding(
             Verdict::Pass,
-            format!("{target} can be reached."),
+            format!("{target} can be reached{from}."),
             vec![*line],
             "",
         ));
@@ -90,7 +94,10 @@ fn judge(text: &Text, samples: &Samples) -> Vec<Finding> {
             .map(|(line, _)| *line);
         findings.push(finding(
             Verdict::Warn,
-            format!("{target} can be reached now, but not always. Down: {}.", periods(&down)),
+            format!(
+                "{target} can be reached{from} now, but not always. Down: {}.",
+                periods(&down)
+            ),
             lines.take(MAX_PERIODS).collect(),
             "Compare the times with changes of routes, firewall and DNS, and with the node's load.",
         ));
@@ -160,7 +167,7 @@ fn certificate_problem(sample: &Connection) -> Option<(String, &'static str)> {
 #[cfg(test)]
 mod tests {
     use periscope_core::{Analyzer, State, Verdict};
-    use periscope_documents::{Certificate, ConnectAttempt, Connection, DnsPhase, TlsPhase, names, to_lines};
+    use periscope_documents::{Certificate, ConnectAttempt, Connection, DnsPhase, Network, TlsPhase, names, to_lines};
     use rstest::rstest;
 
     use super::Outbound;
@@ -224,6 +231,18 @@ mod tests {
         assert_eq!(
             found[1].1,
             "Microsoft Container Registry (host.example:443) cannot be reached: dns: NXDOMAIN."
+        );
+    }
+
+    #[test]
+    fn what_was_tried_from_a_pod_is_not_said_of_the_node() {
+        let sample = Connection {
+            from: Network::Pod,
+            ..sample("x", 0, "Error: tcp: timed out")
+        };
+        assert_eq!(
+            findings(&[sample])[0].1,
+            "x (host.example:443) cannot be reached from this pod: tcp: timed out."
         );
     }
 

@@ -20,6 +20,9 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// The datagram that is announced to be acceptable: what fits everywhere (DNS flag day 2020).
 const UDP_PAYLOAD: u16 = 1232;
 
+/// The datagram that is read: room for servers that send more than was announced; what is larger still is no answer.
+const UDP_BUFFER: usize = 4096;
+
 /// Most records of an answer that are kept.
 const MAX_ANSWERS: usize = 16;
 
@@ -115,7 +118,7 @@ async fn over_udp(server: SocketAddr, question: &Message, bytes: &[u8]) -> io::R
     let socket = UdpSocket::bind((any, 0)).await?;
     socket.connect(server).await?;
     socket.send(bytes).await?;
-    let mut buffer = vec![0; usize::from(u16::MAX)];
+    let mut buffer = vec![0; UDP_BUFFER];
     loop {
         let len = socket.recv(&mut buffer).await?;
         // What does not answer this question may be forged, and the answer may still come.
