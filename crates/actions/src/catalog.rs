@@ -105,3 +105,26 @@ pub const CATALOG: &[Entry] = &[
         },
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::CATALOG;
+
+    #[test]
+    fn the_table_is_sorted_and_every_row_is_described() {
+        assert!(CATALOG.is_sorted_by(|a, b| a.descriptor.id < b.descriptor.id));
+        for entry in CATALOG {
+            let descriptor = entry.descriptor;
+            let paths: HashSet<_> = descriptor.items.iter().map(|item| item.path).collect();
+            assert_eq!(paths.len(), descriptor.items.len(), "{} promises a path twice", descriptor.id);
+            assert!(!paths.is_empty() && !descriptor.summary.is_empty(), "{}", descriptor.id);
+            assert!(
+                descriptor.items.iter().all(|item| !item.summary.is_empty()),
+                "{}",
+                descriptor.id
+            );
+        }
+    }
+}

@@ -113,6 +113,9 @@ mod tests {
         assert_eq!(run.record().state, State::Collected, "{:?}", run.record());
         assert_eq!(run.state("journal/all.log"), State::Failed);
         let kept = run.text("journal/all.log");
-        assert!(!kept.is_empty() && kept.len() < 1000 && TEXT.starts_with(&kept), "{kept}");
+        assert!(
+            !kept.is_empty() && kept.len() < 1000 && TEXT.starts_with(&kept),
+            "{kept}"
+        );
     }
 }
