@@ -10,7 +10,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span, warn};
 
-use crate::sink::{Items, RunSink};
+use crate::items::Items;
+use crate::sink::RunSink;
 use crate::{
     Action, ActionContext, ActionError, ActionProgress, ActionRecord, Descriptor, ItemRecord, Limit, NodeInfo, Place,
     Progress, RunId, Sink, State, Store, Support,
