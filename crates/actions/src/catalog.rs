@@ -118,7 +118,12 @@ mod tests {
         for entry in CATALOG {
             let descriptor = entry.descriptor;
             let paths: HashSet<_> = descriptor.items.iter().map(|item| item.path).collect();
-            assert_eq!(paths.len(), descriptor.items.len(), "{} promises a path twice", descriptor.id);
+            assert_eq!(
+                paths.len(),
+                descriptor.items.len(),
+                "{} promises a path twice",
+                descriptor.id
+            );
             assert!(!paths.is_empty() && !descriptor.summary.is_empty(), "{}", descriptor.id);
             assert!(
                 descriptor.items.iter().all(|item| !item.summary.is_empty()),
