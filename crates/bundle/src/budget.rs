@@ -2,10 +2,13 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Spooled bytes between two looks at the disk's free space.
+/// Most spooled bytes between two looks at the disk's free space.
 const LOOK_EVERY: u64 = 4 * 1024 * 1024;
+/// Which part of the free space may be spooled between two looks: what several artifacts write at once until each of
+/// them has noticed must stay small beside the floor.
+const LOOKS: u64 = 64;
 /// Free space that is always left alone, unless there is less than twice that to begin with.
 const FLOOR: u64 = 1024 * 1024 * 1024;
 
@@ -16,6 +19,8 @@ pub struct BudgetLimits {
     pub archive_bytes: u64,
     /// Whether the user set that.
     pub by_user: bool,
+    /// Whether the archive will be written uncompressed: then the disk must hold that much.
+    pub unpacked: bool,
 }
 
 /// What is left of what a run may take.
@@ -23,7 +28,10 @@ pub struct BudgetLimits {
 pub struct Budget {
     limits: BudgetLimits,
     spent: AtomicU64,
+    content: AtomicU64,
     looked_at: AtomicU64,
+    look_every: u64,
+    low: AtomicBool,
     floor: u64,
     disk: Arc<File>,
 }
@@ -39,12 +47,15 @@ impl Budget {
     /// A budget on the file system that `disk` lies on.
     pub(crate) fn new(limits: BudgetLimits, disk: Arc<File>) -> Self {
         // On a disk that is nearly full already, half of what is free may be used: such a node needs its archive most.
-        let floor = FLOOR.min(free_space(&disk).unwrap_or(0) / 2);
+        let free = free_space(&disk).unwrap_or(0);
         Self {
             limits,
             spent: AtomicU64::new(0),
+            content: AtomicU64::new(0),
             looked_at: AtomicU64::new(0),
-            floor,
+            look_every: LOOK_EVERY.min(free / LOOKS),
+            low: AtomicBool::new(false),
+            floor: FLOOR.min(free / 2),
             disk,
         }
     }
@@ -53,35 +64,79 @@ impl Budget {
     pub(crate) fn spend(&self, bytes: u64) -> Result<(), Exhausted> {
         let spent = self.spent.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if spent > self.limits.archive_bytes {
-            let reason = format!("the archive's limit of {} bytes is used up", self.limits.archive_bytes);
-            return Err(Exhausted {
-                reason,
-                by_user: self.limits.by_user,
-            });
+            return Err(self.used_up());
         }
-        if spent.saturating_sub(self.looked_at.load(Ordering::Relaxed)) >= LOOK_EVERY {
-            self.looked_at.store(spent, Ordering::Relaxed);
-            self.look(spent)?;
+        let copy = self.copy_bytes();
+        if self.low.load(Ordering::Relaxed)
+            || copy.saturating_sub(self.looked_at.load(Ordering::Relaxed)) >= self.look_every
+        {
+            self.looked_at.store(copy, Ordering::Relaxed);
+            self.look(copy)?;
         }
         Ok(())
     }
 
-    /// Gives back what was written for an artifact that was discarded.
-    pub(crate) fn give_back(&self, bytes: u64) {
+    /// Takes note of content as a reader of the archive will find it.
+    pub(crate) fn add_content(&self, bytes: u64) {
+        self.content.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether another artifact may be begun. Without this every small one would still get in when nothing is left.
+    pub(crate) fn check(&self) -> Result<(), Exhausted> {
+        if self.spent.load(Ordering::Relaxed) >= self.limits.archive_bytes {
+            return Err(self.used_up());
+        }
+        if self.low.load(Ordering::Relaxed) {
+            return self.look(self.copy_bytes());
+        }
+        Ok(())
+    }
+
+    /// Notes that the disk refused to take more.
+    pub(crate) fn disk_is_full(&self) {
+        self.low.store(true, Ordering::Relaxed);
+    }
+
+    fn used_up(&self) -> Exhausted {
+        Exhausted {
+            reason: format!("the archive's limit of {} bytes is used up", self.limits.archive_bytes),
+            by_user: self.limits.by_user,
+        }
+    }
+
+    /// What the archive of everything so far takes of the disk.
+    fn copy_bytes(&self) -> u64 {
+        if self.limits.unpacked {
+            self.content.load(Ordering::Relaxed)
+        } else {
+            self.spent.load(Ordering::Relaxed)
+        }
+    }
+
+    /// Gives back what was written for an artifact that was discarded, and its content.
+    pub(crate) fn give_back(&self, bytes: u64, content: u64) {
         self.spent.fetch_sub(bytes, Ordering::Relaxed);
+        self.content.fetch_sub(content, Ordering::Relaxed);
     }
 
     /// The archive is a second copy of what is spooled: it must fit above the floor too.
-    fn look(&self, spent: u64) -> Result<(), Exhausted> {
+    fn look(&self, copy: u64) -> Result<(), Exhausted> {
         match free_space(&self.disk) {
-            Some(free) if free < self.floor.saturating_add(spent) => Err(Exhausted {
-                reason: format!(
-                    "only {free} bytes are free on the output's disk: the archive needs {spent} and {} are left alone",
-                    self.floor
-                ),
-                by_user: false,
-            }),
-            _ => Ok(()),
+            Some(free) if free < self.floor.saturating_add(copy) => {
+                self.low.store(true, Ordering::Relaxed);
+                Err(Exhausted {
+                    reason: format!(
+                        "too little is free on the output's disk: {free} bytes, of which the archive needs {copy} and \
+                         {} are left alone",
+                        self.floor
+                    ),
+                    by_user: false,
+                })
+            }
+            _ => {
+                self.low.store(false, Ordering::Relaxed);
+                Ok(())
+            }
         }
     }
 }
@@ -104,6 +159,7 @@ mod tests {
             BudgetLimits {
                 archive_bytes,
                 by_user: true,
+                unpacked: false,
             },
             disk,
         )
@@ -113,7 +169,9 @@ mod tests {
     fn what_is_given_back_can_be_spent_again() {
         let budget = budget(100);
         budget.spend(100).unwrap();
-        budget.give_back(40);
+        assert!(budget.check().is_err(), "nothing is begun when nothing is left");
+        budget.give_back(40, 0);
+        budget.check().unwrap();
         budget.spend(40).unwrap();
         let exhausted = budget.spend(1).unwrap_err();
         assert!(exhausted.by_user);
@@ -128,5 +186,10 @@ mod tests {
         budget.look(1).unwrap();
         let exhausted = budget.look(free).unwrap_err();
         assert!(!exhausted.by_user);
+        budget.check().unwrap();
+        assert!(
+            !budget.low.load(std::sync::atomic::Ordering::Relaxed),
+            "space that is free again is used again"
+        );
     }
 }

@@ -53,6 +53,7 @@ pub(crate) fn keep_as_is(
         return Ok(None);
     };
     let mut segment = segments.writer().map_err(spool_error)?;
+    segment.add_content(clean.sums.len());
     let mut hash = Sha256::new();
     let copied = (|| {
         source.seek(SeekFrom::Start(0))?;

@@ -152,6 +152,7 @@ impl Pipeline {
             self.end = End::Limit;
         }
         self.sums.update(keep);
+        self.deflate.get_mut().add_content(keep.len() as u64);
         self.deflate.write_all(keep)?;
         self.clean.clear();
         if let Some(exhausted) = self.deflate.get_ref().exhausted()
@@ -179,7 +180,7 @@ pub(crate) fn counts(redactor: &Redactor) -> BTreeMap<String, u64> {
 pub(crate) fn spool_error(error: io::Error) -> StoreError {
     if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
         return StoreError::OverBudget {
-            reason: format!("the output's disk is full: {error}"),
+            reason: "the output's disk is full".to_owned(),
             by_user: false,
         };
     }

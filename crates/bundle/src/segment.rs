@@ -97,6 +97,7 @@ impl Segments {
             segments: Arc::clone(self),
             segment: Some(segment),
             start,
+            content: 0,
             buffer: Vec::with_capacity(WRITE_BUFFER),
             exhausted: None,
         })
@@ -114,6 +115,8 @@ pub(crate) struct SegmentWriter {
     /// Present until finished.
     segment: Option<Segment>,
     start: u64,
+    /// Bytes that a reader of the archive will find for it.
+    content: u64,
     buffer: Vec<u8>,
     exhausted: Option<Exhausted>,
 }
@@ -122,6 +125,12 @@ impl SegmentWriter {
     /// Set when the budget is used up: what was begun may be ended properly, and that is all.
     pub(crate) fn exhausted(&self) -> Option<&Exhausted> {
         self.exhausted.as_ref()
+    }
+
+    /// Says how much content what is about to be written stands for.
+    pub(crate) fn add_content(&mut self, bytes: u64) {
+        self.content += bytes;
+        self.segments.budget.add_content(bytes);
     }
 
     /// Ends the extent.
@@ -141,7 +150,10 @@ impl SegmentWriter {
 
     fn write_out(&mut self) -> io::Result<()> {
         if let Some(segment) = self.segment.as_mut().filter(|_| !self.buffer.is_empty()) {
-            segment.file.write_all_at(&self.buffer, segment.len)?;
+            if let Err(error) = segment.file.write_all_at(&self.buffer, segment.len) {
+                self.segments.budget.disk_is_full();
+                return Err(error);
+            }
             segment.len += self.buffer.len() as u64;
             if let Err(exhausted) = self.segments.budget.spend(self.buffer.len() as u64) {
                 self.exhausted = Some(exhausted);
@@ -170,7 +182,7 @@ impl Write for SegmentWriter {
 impl Drop for SegmentWriter {
     fn drop(&mut self) {
         if let Some(mut segment) = self.segment.take() {
-            self.segments.budget.give_back(segment.len - self.start);
+            self.segments.budget.give_back(segment.len - self.start, self.content);
             segment.len = self.start;
             // Should the disk refuse even this, the space comes back when the run ends.
             segment.file.set_len(self.start).ok();
@@ -190,6 +202,7 @@ mod tests {
         let limits = BudgetLimits {
             archive_bytes,
             by_user: false,
+            unpacked: false,
         };
         let budget = Arc::new(Budget::new(limits, Arc::new(tempfile::tempfile_in(folder).unwrap())));
         Arc::new(Segments::new(folder, budget))

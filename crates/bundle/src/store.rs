@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use periscope_core::{ArtifactPath, ArtifactSpec, ArtifactStream, Encoding, End, ReadSeek, Store, StoreError, Stored};
 use periscope_redact::{Rules, redact_str};
 
-use crate::budget::{Budget, BudgetLimits};
+use crate::budget::{Budget, BudgetLimits, Exhausted};
 use crate::gzip;
 use crate::pipeline::{Kept, Pipeline, Stream, spool_error};
 use crate::segment::{Extent, Segments};
@@ -118,6 +118,18 @@ impl SpoolStore {
             .collect()
     }
 
+    /// Refuses to begin another artifact when nothing is left for it. The run's own documents in the top folder are few and
+    /// small, and say why the others are missing: they are always begun.
+    fn check_budget(&self, path: &ArtifactPath) -> Result<(), StoreError> {
+        if !path.as_str().contains('/') {
+            return Ok(());
+        }
+        self.segments
+            .budget
+            .check()
+            .map_err(|Exhausted { reason, by_user }| StoreError::OverBudget { reason, by_user })
+    }
+
     fn pipeline(&self, spec: &ArtifactSpec) -> Result<Pipeline, StoreError> {
         let segment = self.segments.writer().map_err(spool_error)?;
         Ok(Pipeline::new(spec, &self.rules, segment))
@@ -177,6 +189,7 @@ fn pump(
 
 impl Store for SpoolStore {
     fn open(&self, spec: &ArtifactSpec, path: &ArtifactPath) -> Result<Box<dyn ArtifactStream>, StoreError> {
+        self.check_budget(path)?;
         Ok(Box::new(Stream {
             pipeline: self.pipeline(spec)?,
             shelf: Arc::clone(&self.shelf),
@@ -192,6 +205,7 @@ impl Store for SpoolStore {
         source: &mut dyn ReadSeek,
         on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Stored, StoreError> {
+        self.check_budget(path)?;
         let kept = self.keep(spec, source, on_bytes)?;
         Ok(self.shelf.put(path.clone(), spec.modified_at(), kept))
     }

@@ -20,6 +20,7 @@ fn store(archive_bytes: u64) -> (tempfile::TempDir, SpoolStore) {
     let limits = BudgetLimits {
         archive_bytes,
         by_user: true,
+        unpacked: false,
     };
     let store = SpoolStore::new(folder.path(), limits).unwrap();
     (folder, store)
@@ -361,4 +362,33 @@ proptest! {
         prop_assert_eq!(stored.stored_bytes, bytes.len() as u64);
         prop_assert_eq!(content(&store, "a"), bytes);
     }
+}
+
+#[test]
+fn when_the_budget_is_used_up_only_documents_of_the_run_itself_get_in() {
+    let (_folder, store) = store(100_000);
+    let spec = ArtifactSpec::new("log", Content::Text);
+    let nested = |n: u32| ArtifactPath::from_names(["nodes", &n.to_string()]);
+    // Each of them fits into the writer's buffer: nothing is written before it ends.
+    let noise: Vec<u8> = (0..40_000_u32)
+        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
+        .collect();
+    let spec_binary = ArtifactSpec::new("noise", Content::Binary);
+    let results: Vec<_> = noise
+        .chunks(20_000)
+        .zip(0..)
+        .map(|(bytes, n)| {
+            store.copy(&spec_binary, &nested(n), &mut Cursor::new(bytes), &mut |_| {
+                ControlFlow::Continue(())
+            })
+        })
+        .collect();
+    let kept: u64 = results.iter().flatten().map(|stored| stored.compressed_bytes).sum();
+    assert!((100_000..130_000).contains(&kept), "{kept}");
+    let refused = results.into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    assert!(!refused.is_empty());
+    for error in refused {
+        assert!(matches!(error, StoreError::OverBudget { by_user: true, .. }), "{error}");
+    }
+    copy(&store, "run.log", &spec, b"why\n").unwrap();
 }

@@ -42,6 +42,7 @@ pub(crate) async fn run_commands(
     let limits = BudgetLimits {
         archive_bytes: u64::MAX,
         by_user: false,
+        unpacked: false,
     };
     let store = Arc::new(SpoolStore::new(folder.path(), limits).expect("a store"));
     let shelf = Arc::clone(&store);

@@ -98,7 +98,11 @@ impl Settings {
                 .transpose()
                 .map_err(Ended::usage)?,
             format,
-            budget: BudgetLimits { archive_bytes, by_user },
+            budget: BudgetLimits {
+                archive_bytes,
+                by_user,
+                unpacked: format == Format::Unpacked,
+            },
             timeout: timeout
                 .as_deref()
                 .map_or(Ok(DEFAULT_TIMEOUT), quantity::span)
