@@ -7,7 +7,7 @@ use periscope_core::{Action, Descriptor};
 use periscope_host::{CommandRunner, HostRoot};
 
 use crate::Settings;
-use crate::vantage::own_root;
+use crate::vantage::Vantage;
 use crate::{container_logs, dns, iptables, kube_objects, kubelet, network_outbound, node_logs, system_logs};
 
 /// What actions are built from. Each takes what it uses and no more.
@@ -50,10 +50,7 @@ pub const CATALOG: &[Entry] = &[
     },
     Entry {
         descriptor: &dns::DESCRIPTOR,
-        build: |deps| {
-            let (access, settings) = (deps.cluster.as_ref().ok().cloned(), deps.settings.clone());
-            Arc::new(dns::Dns::new(deps.root.clone(), own_root(&deps.root), access, settings))
-        },
+        build: |deps| Arc::new(dns::Dns::new(Vantage::of(deps))),
     },
     Entry {
         descriptor: &iptables::DESCRIPTOR,
@@ -74,15 +71,7 @@ pub const CATALOG: &[Entry] = &[
     },
     Entry {
         descriptor: &network_outbound::DESCRIPTOR,
-        build: |deps| {
-            let (access, settings) = (deps.cluster.as_ref().ok().cloned(), deps.settings.clone());
-            Arc::new(network_outbound::NetworkOutbound::new(
-                deps.root.clone(),
-                own_root(&deps.root),
-                access,
-                settings,
-            ))
-        },
+        build: |deps| Arc::new(network_outbound::NetworkOutbound::new(Vantage::of(deps))),
     },
     Entry {
         descriptor: &node_logs::DESCRIPTOR,

@@ -5,24 +5,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use hickory_resolver::proto::rr::Name;
-use periscope_cluster::ClusterAccess;
 use periscope_core::{
     Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Sensitivity, Sink, State,
 };
-use periscope_documents::{
-    KubeletSettings, Lookup, Network, Outcome, Protocol, RecordType, ResolvConf, names, to_lines,
-};
+use periscope_documents::{KubeletSettings, Lookup, Network, RecordType, ResolvConf, names, to_lines};
 use periscope_host::{HostPath, HostRoot};
 
 use super::query::{self, Question};
 use super::servers::{Server, Servers};
 use crate::Settings;
 use crate::api_server::ApiServer;
-use crate::host_files::{self, off_thread};
+use crate::host_files;
 use crate::kubelet::KnownKubelet;
 use crate::network_outbound::OutboundTarget;
 use crate::table;
-use crate::vantage::own_network;
+use crate::vantage::{Vantage, own_network};
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 const RESOLVED_RESOLV_CONF: &str = "/run/systemd/resolve/resolv.conf";
@@ -85,11 +82,7 @@ const POD_FILES: [(&str, &str); 2] = [(RESOLV_CONF, names::POD_RESOLV_CONF), ("/
 
 /// Gathers name resolution.
 pub(crate) struct Dns {
-    root: HostRoot,
-    /// Our pod's root folder, when we run in one.
-    own: Option<HostRoot>,
-    access: Option<ClusterAccess>,
-    settings: Settings,
+    vantage: Vantage,
     port: u16,
 }
 
@@ -102,23 +95,16 @@ struct Found {
 }
 
 impl Dns {
-    pub(crate) fn new(
-        root: HostRoot,
-        own: Option<HostRoot>,
-        access: Option<ClusterAccess>,
-        settings: Settings,
-    ) -> Self {
+    pub(crate) fn new(vantage: Vantage) -> Self {
         Self {
-            root,
-            own,
-            access,
-            settings,
+            vantage,
             port: DNS_PORT,
         }
     }
 
     /// Reads the files. Blocks.
-    fn find(root: &HostRoot, own: Option<&HostRoot>, access: Option<&ClusterAccess>, settings: &Settings) -> Found {
+    fn find(vantage: &Vantage) -> Found {
+        let root = &vantage.root;
         let kubelet = KnownKubelet::look(root);
         let network = own_network(root);
         let elsewhere = network != Network::Node;
@@ -141,7 +127,7 @@ impl Dns {
         if let Some(path) = &kubelet_resolv_conf {
             add(root, path, names::KUBELET_RESOLV_CONF, elsewhere);
         }
-        if let Some(own) = own {
+        if let Some(own) = &vantage.own {
             add(own, RESOLV_CONF, names::POD_RESOLV_CONF, false);
         }
         for server in kubelet
@@ -152,8 +138,8 @@ impl Dns {
         {
             servers.add_cluster(server);
         }
-        let api_server = ApiServer::find(root, own.unwrap_or(root), &kubelet, access);
-        let questions = questions(&kubelet.settings, api_server.as_ref(), settings);
+        let api_server = vantage.api_server(&kubelet);
+        let questions = questions(&kubelet.settings, api_server.as_ref(), &vantage.settings);
         Found {
             servers: servers.into_vec(),
             questions,
@@ -164,10 +150,10 @@ impl Dns {
 
     async fn copy_files(&self, sink: &Sink, found: &Found) {
         for (path, artifact) in NODE_FILES {
-            copy(&self.root, sink, path, artifact).await;
+            copy(&self.vantage.root, sink, path, artifact).await;
         }
         match &found.kubelet_resolv_conf {
-            Some(path) => copy(&self.root, sink, path, names::KUBELET_RESOLV_CONF).await,
+            Some(path) => copy(&self.vantage.root, sink, path, names::KUBELET_RESOLV_CONF).await,
             None => sink.record(
                 names::KUBELET_RESOLV_CONF,
                 State::NotApplicable,
@@ -175,7 +161,7 @@ impl Dns {
             ),
         }
         for (path, artifact) in POD_FILES {
-            match &self.own {
+            match &self.vantage.own {
                 Some(own) => copy(own, sink, path, artifact).await,
                 None => sink.record(
                     artifact,
@@ -198,7 +184,7 @@ impl Dns {
             .iter()
             .flat_map(|server| found.questions.iter().map(move |q| (server, q)));
         let lookups = join_all(pairs.map(|(server, question)| async move {
-            let mut lookup = unasked(server, question, found.network);
+            let mut lookup = question.unasked(server.name(), server.named_by.clone(), found.network);
             match server.endpoint(self.port) {
                 Ok(endpoint) => query::ask(endpoint, question, &lookup).await,
                 Err(why) => {
@@ -226,17 +212,7 @@ impl Dns {
 #[async_trait]
 impl Action for Dns {
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
-        let Self {
-            root,
-            own,
-            access,
-            settings,
-            ..
-        } = self;
-        let (root, own, access, settings) = (root.clone(), own.clone(), access.clone(), settings.clone());
-        let found = off_thread(move || Self::find(&root, own.as_ref(), access.as_ref(), &settings))
-            .await
-            .map_err(|error| ActionError::new(State::Failed, "the node's files cannot be looked at").because(error))?;
+        let found = self.vantage.look(Self::find).await?;
         tokio::join!(self.copy_files(&cx.sink, &found), self.look_up(&cx.sink, &found));
         Ok(())
     }
@@ -289,23 +265,6 @@ fn questions(kubelet: &KubeletSettings, api_server: Option<&ApiServer>, settings
     questions
 }
 
-/// The record of a question that was not asked yet.
-fn unasked(server: &Server, question: &Question, from: Network) -> Lookup {
-    Lookup {
-        server: server.name(),
-        named_by: server.named_by.clone(),
-        from,
-        name: question.name.to_string(),
-        record_type: question.record_type,
-        protocol: Protocol::Udp,
-        millis: 0,
-        outcome: Outcome::NotAsked,
-        error: None,
-        answers: Vec::new(),
-        truncated: false,
-    }
-}
-
 fn as_table(lookups: &[Lookup]) -> String {
     let rows: Vec<_> = lookups
         .iter()
@@ -340,6 +299,7 @@ mod tests {
 
     use super::{DESCRIPTOR, Dns};
     use crate::Settings;
+    use crate::vantage::Vantage;
 
     const KUBELET: &str = r#"{"clusterDNS":["127.0.0.1"],"clusterDomain":"my.cluster","resolvConf":"/etc/pods.conf"}"#;
     const KUBECONFIG: &str = "clusters:\n- cluster:\n    server: https://a-dns-1.hcp.centralus.azmk8s.io:443\n";
@@ -347,9 +307,15 @@ mod tests {
     /// Runs the action where no name server listens on the port that it asks.
     async fn run(node: &HostFixture, pod: Option<&HostFixture>, settings: Settings) -> ActionRun {
         let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let vantage = Vantage {
+            root: node.root(),
+            own: pod.map(HostFixture::root),
+            access: None,
+            settings,
+        };
         let dns = Dns {
+            vantage,
             port: closed.port(),
-            ..Dns::new(node.root(), pod.map(HostFixture::root), None, settings)
         };
         ActionRun::of(&DESCRIPTOR, Arc::new(dns)).await
     }

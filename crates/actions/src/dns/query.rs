@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hickory_resolver::proto::op::{Edns, Message, MessageType, Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RecordType as WireType};
-use periscope_documents::{Lookup, Outcome, Protocol, RecordType};
+use periscope_documents::{Lookup, Network, Outcome, Protocol, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout};
@@ -32,6 +32,25 @@ pub(super) struct Question {
     /// The name, fully qualified.
     pub(super) name: Name,
     pub(super) record_type: RecordType,
+}
+
+impl Question {
+    /// The record of this question, not asked yet: of a server, who named it, and the network it would be asked from.
+    pub(super) fn unasked(&self, server: String, named_by: Vec<String>, from: Network) -> Lookup {
+        Lookup {
+            server,
+            named_by,
+            from,
+            name: self.name.to_string(),
+            record_type: self.record_type,
+            protocol: Protocol::Udp,
+            millis: 0,
+            outcome: Outcome::NotAsked,
+            error: None,
+            answers: Vec::new(),
+            truncated: false,
+        }
+    }
 }
 
 /// Asks over UDP and, where the answer was cut or did not come, over TCP too. `unasked` is the record of the question, to
@@ -238,19 +257,7 @@ mod tests {
             name: Name::from_ascii("mcr.microsoft.com.").unwrap(),
             record_type: RecordType::A,
         };
-        let unasked = Lookup {
-            server: String::new(),
-            named_by: Vec::new(),
-            from: Network::Node,
-            name: question.name.to_string(),
-            record_type: question.record_type,
-            protocol: Protocol::Udp,
-            millis: 0,
-            outcome: Outcome::NotAsked,
-            error: None,
-            answers: Vec::new(),
-            truncated: false,
-        };
+        let unasked = question.unasked(String::new(), Vec::new(), Network::Node);
         ask(server, &question, &unasked).await
     }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use periscope_cluster::ClusterAccess;
 use periscope_core::{
     Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Sensitivity, State,
 };
@@ -17,12 +16,9 @@ use super::resolver::SystemResolver;
 use super::standing;
 use super::target::OutboundTarget;
 use super::tls::TrustStores;
-use crate::Settings;
-use crate::api_server::ApiServer;
-use crate::host_files::off_thread;
 use crate::kubelet::KnownKubelet;
 use crate::table;
-use crate::vantage::own_network;
+use crate::vantage::{Vantage, own_network};
 
 /// Settings of proxies: programs read them in either case.
 const PROXY_VARIABLES: [&str; 4] = ["http_proxy", "https_proxy", "no_proxy", "all_proxy"];
@@ -60,11 +56,7 @@ const fn item(path: &'static str, summary: &'static str) -> ItemDescriptor {
 
 /// Tries outbound connections.
 pub(crate) struct NetworkOutbound {
-    root: HostRoot,
-    /// The file system of this program.
-    own: HostRoot,
-    access: Option<ClusterAccess>,
-    settings: Settings,
+    vantage: Vantage,
 }
 
 /// What the tries need.
@@ -76,28 +68,17 @@ struct Prepared {
 }
 
 impl NetworkOutbound {
-    /// `own` is the root folder of our pod, when we run in one.
-    pub(crate) fn new(
-        root: HostRoot,
-        own: Option<HostRoot>,
-        access: Option<ClusterAccess>,
-        settings: Settings,
-    ) -> Self {
-        let own = own.unwrap_or_else(|| root.clone());
-        Self {
-            root,
-            own,
-            access,
-            settings,
-        }
+    pub(crate) fn new(vantage: Vantage) -> Self {
+        Self { vantage }
     }
 
     /// Reads the files. Blocks.
-    fn prepare(root: &HostRoot, own: &HostRoot, access: Option<&ClusterAccess>, settings: &Settings) -> Prepared {
+    fn prepare(vantage: &Vantage) -> Prepared {
+        let (root, own) = (&vantage.root, vantage.own_files());
         let kubelet = KnownKubelet::look(root);
-        let api_server = ApiServer::find(root, own, &kubelet, access);
+        let api_server = vantage.api_server(&kubelet);
         let ca = api_server.as_ref().and_then(|server| server.ca.as_deref());
-        let (targets, unknown) = standing::targets(root, api_server.as_ref(), settings);
+        let (targets, unknown) = standing::targets(root, api_server.as_ref(), &vantage.settings);
         Prepared {
             prober: Prober {
                 resolver: SystemResolver::new(own),
@@ -114,16 +95,7 @@ impl NetworkOutbound {
 #[async_trait]
 impl Action for NetworkOutbound {
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
-        let Self {
-            root,
-            own,
-            access,
-            settings,
-        } = self;
-        let (root, own, access, settings) = (root.clone(), own.clone(), access.clone(), settings.clone());
-        let prepared = off_thread(move || Self::prepare(&root, &own, access.as_ref(), &settings))
-            .await
-            .map_err(|error| ActionError::new(State::Failed, "the node's files cannot be looked at").because(error))?;
+        let prepared = self.vantage.look(Self::prepare).await?;
         let sink = &cx.sink;
         for (kind, why) in &prepared.unknown {
             sink.record(&kind.to_lowercase().replace(' ', "-"), State::NotApplicable, why);
@@ -238,6 +210,7 @@ mod tests {
 
     use super::{DESCRIPTOR, NetworkOutbound, PROXIES, proxies};
     use crate::Settings;
+    use crate::vantage::Vantage;
 
     #[tokio::test]
     async fn every_target_has_its_try_and_what_is_unknown_its_reason() {
@@ -249,7 +222,12 @@ mod tests {
             ..Settings::default()
         };
         let node = HostFixture::new().file("/etc/environment", "PATH=/bin\nexport HTTPS_PROXY=http://proxy:3128\n");
-        let action = NetworkOutbound::new(node.root(), None, None, settings);
+        let action = NetworkOutbound::new(Vantage {
+            root: node.root(),
+            own: None,
+            access: None,
+            settings,
+        });
         let run = ActionRun::of(&DESCRIPTOR, Arc::new(action)).await;
         let connections: Vec<Connection> = from_lines(&run.text(names::CONNECTIONS))
             .unwrap()

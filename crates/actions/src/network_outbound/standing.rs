@@ -18,8 +18,8 @@ const STORAGE: &str = "Azure Storage Account";
 const AGENT: &str = "proxy-agent";
 /// The protocol that AKS names in the handshake to tell the tunnel from the API on one port.
 const KONNECTIVITY: &str = "konnectivity";
-/// The tunnel's port on AKS since it is konnectivity's (Azure/aks-periscope, issue 84).
-const AKS_TUNNEL_PORT: u16 = 443;
+/// Where the registries listen; on AKS the tunnel too, since it is konnectivity's (Azure/aks-periscope, issue 84).
+const HTTPS_PORT: u16 = 443;
 /// The domains of AKS API servers: public, China, US Government.
 const AKS_DOMAINS: [&str; 3] = [".azmk8s.io", ".azk8s.cn", ".containerservice.azure.us"];
 
@@ -69,11 +69,11 @@ pub(super) fn targets(
         tls: Some(Trust::Nobody),
         path: None,
         tcp_is_enough: true,
-        ..OutboundTarget::https(ACR, "azurecr.io", AKS_TUNNEL_PORT)
+        ..OutboundTarget::https(ACR, "azurecr.io", HTTPS_PORT)
     });
     targets.push(OutboundTarget {
         path: Some("/v2/".to_owned()),
-        ..OutboundTarget::https(MCR, "mcr.microsoft.com", AKS_TUNNEL_PORT)
+        ..OutboundTarget::https(MCR, "mcr.microsoft.com", HTTPS_PORT)
     });
     if let Some(host) = &settings.storage_host
         && let Ok(target) = host.parse::<OutboundTarget>()
@@ -107,7 +107,7 @@ fn tunnel(root: &HostRoot, api_server: Option<&ApiServer>) -> Option<(String, u1
         AKS_DOMAINS
             .iter()
             .any(|domain| host.ends_with(domain))
-            .then(|| (host.clone(), AKS_TUNNEL_PORT))
+            .then(|| (host.clone(), HTTPS_PORT))
     })
 }
 
