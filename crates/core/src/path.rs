@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 const MAX_SEGMENT: usize = 255;
 /// Longest path, in bytes. Leaves room for the top folder below the 4096 of `PATH_MAX`.
 const MAX_PATH: usize = 1024;
+/// Longest mark that tells artifacts of one name apart: `~` and a number of 32 bits. It must still fit in.
+const MAX_MARK: usize = 11;
 
 /// A string that cannot be a path inside the archive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +23,10 @@ impl ArtifactPath {
     /// Makes a path of names that come from the node, the cluster or a configuration. What cannot stand in a path is
     /// replaced by `_`, what is too long is cut; the result is always a legal path below the parts given.
     pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::clean(names, MAX_PATH - MAX_MARK)
+    }
+
+    fn clean<'a>(names: impl IntoIterator<Item = &'a str>, max: usize) -> Self {
         let mut path = String::new();
         for segment in names
             .into_iter()
@@ -35,7 +41,12 @@ impl ArtifactPath {
         if path.is_empty() {
             path.push('_');
         }
-        truncate(&mut path, MAX_PATH);
+        truncate(&mut path, max);
+        // A cut may have left a slash at the end, or of a name nothing but the dots it began with.
+        let last = path.rfind('/').map_or(0, |at| at + 1);
+        if path.get(last..).is_some_and(|name| matches!(name, "" | "." | "..")) {
+            path.truncate(last.saturating_sub(1));
+        }
         Self(path)
     }
 
@@ -61,7 +72,18 @@ impl ArtifactPath {
         let name_start = self.0.rfind('/').map_or(0, |at| at + 1);
         let dot = self.0.rfind('.').filter(|&at| at > name_start).unwrap_or(self.0.len());
         let (stem, extension) = self.0.split_at(dot);
-        Self(format!("{stem}~{n}{extension}"))
+        let mark = format!("~{n}");
+        let mut path = stem.to_owned();
+        // A name as long as it may be gives up the end of its stem, or of its extension where that is nearly all of it.
+        let end = name_start + MAX_SEGMENT;
+        truncate(
+            &mut path,
+            end.saturating_sub(mark.len() + extension.len()).max(name_start),
+        );
+        path.push_str(&mark);
+        path.push_str(extension);
+        truncate(&mut path, end);
+        Self(path)
     }
 }
 
@@ -92,7 +114,7 @@ fn truncate(text: &mut String, mut len: usize) {
 impl TryFrom<String> for ArtifactPath {
     type Error = InvalidPath;
     fn try_from(value: String) -> Result<Self, InvalidPath> {
-        let clean = Self::from_names([value.as_str()]);
+        let clean = Self::clean([value.as_str()], MAX_PATH);
         if clean.0 == value {
             Ok(clean)
         } else {
@@ -146,6 +168,17 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_leaves_no_way_out_and_no_folder() {
+        // The longest path would end just behind a slash, or behind the dots that a name begins with.
+        for (first, folders, tail) in [("aa", 505, "x"), ("aa", 504, "..x"), ("a", 505, ".x")] {
+            let above = first.to_owned() + &"/a".repeat(folders);
+            let path = ArtifactPath::from_names([above.as_str(), tail]);
+            assert!(path.as_str().ends_with('a'), "{}", path.as_str().len());
+            assert_eq!(path.as_str().parse(), Ok(path.clone()));
+        }
+    }
+
+    #[test]
     fn parents_come_outermost_first() {
         let path: ArtifactPath = "a/b/c.txt".parse().unwrap();
         assert_eq!(path.parents().collect::<Vec<_>>(), ["a", "a/b"]);
@@ -159,6 +192,17 @@ mod tests {
             prop_assert!(path.as_str().split('/').all(|s| !s.is_empty() && s != "." && s != ".." && s.len() <= super::MAX_SEGMENT));
             prop_assert!(!path.as_str().chars().any(char::is_control));
             prop_assert_eq!(ArtifactPath::try_from(path.as_str().to_owned()).unwrap(), path);
+        }
+
+        #[test]
+        fn a_number_keeps_a_path_legal_and_tells_it_from_others(
+            names in prop::collection::vec("[a-z./é]{1,300}", 1..6),
+            n in 2_u32..,
+        ) {
+            let path = ArtifactPath::from_names(names.iter().map(String::as_str));
+            let numbered = path.numbered(n);
+            prop_assert!(numbered != path && numbered != path.numbered(n - 1));
+            prop_assert_eq!(ArtifactPath::try_from(numbered.as_str().to_owned()), Ok(numbered));
         }
     }
 }
