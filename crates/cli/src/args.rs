@@ -20,6 +20,7 @@ pub(crate) enum Command {
     #[command(after_help = exit_codes())]
     Collect(Box<CollectArgs>),
     /// Upload an archive that `collect` wrote earlier
+    #[command(after_help = exit_codes())]
     Upload(UploadArgs),
     /// List what `collect` can gather
     Actions(ActionsArgs),
@@ -108,8 +109,6 @@ pub(crate) struct CollectArgs {
     /// Do not upload, whatever storage is configured
     #[arg(long, overrides_with = "upload")]
     pub(crate) no_upload: bool,
-    #[command(flatten)]
-    pub(crate) storage: StorageArgs,
     /// YAML file with settings
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -119,6 +118,9 @@ pub(crate) struct CollectArgs {
     /// Show no progress
     #[arg(long, short, action = ArgAction::SetTrue)]
     pub(crate) quiet: bool,
+    // Last: what follows would stand below its heading in the help.
+    #[command(flatten)]
+    pub(crate) storage: StorageArgs,
 }
 
 /// Where archives are uploaded to.
@@ -141,7 +143,8 @@ pub(crate) struct StorageArgs {
     /// [default: workload-identity where its environment is set]
     #[arg(long, value_name = "KIND")]
     pub(crate) identity: Option<String>,
-    /// Azure cloud: public, china, usgov, or the storage endpoint suffix [default: the node's azure.json, else public]
+    /// Azure cloud: public, china, us-government, or the storage endpoint suffix
+    /// [default: the node's azure.json, else public]
     #[arg(long, value_name = "CLOUD")]
     pub(crate) cloud: Option<String>,
     /// Formats to upload: tar.gz, zip or both [default: as --format]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-/// How the program ends. The documentation of `collect --help` and `docs/exit-codes.md` comes from this table.
+/// How the program ends. What `--help` says of it comes from [`Self::TABLE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {
@@ -45,8 +45,7 @@ impl Exit {
 
     /// Tells the error in one line and gives its code.
     pub(crate) fn of_error(error: &anyhow::Error) -> Self {
-        let line = periscope_redact::redact_str(&one_line(&format!("{error:#}"))).into_owned();
-        tell(&format!("error: {line}"));
+        tell(&format!("error: {}", clean_line(&format!("{error:#}"))));
         error.downcast_ref::<Ended>().map_or(Self::Failed, |ended| ended.exit)
     }
 }
@@ -103,13 +102,31 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     let first = text.split("\n\nUsage:").next().unwrap_or(&text);
     let first = first.split("\n\nFor more information").next().unwrap_or(first);
-    tell(&periscope_redact::redact_str(&one_line(first)));
+    tell(&clean_line(first));
     Exit::Usage.into()
 }
 
-/// Everything on one line: an error is read in a log or a terminal, not as a document.
+/// An error with its causes, without secrets, in one line.
+pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<_> = causes.map(ToString::to_string).collect();
+    clean_line(&texts.join(": "))
+}
+
+fn clean_line(text: &str) -> String {
+    periscope_redact::redact_str(&one_line(text)).into_owned()
+}
+
+/// Everything on one line: an error is read in a log or a terminal, not as a document. The kernel's numbers for errors,
+/// which stand behind its words, are left out.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut parts = words.split(" (os error ");
+    let mut line = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        line += part.split_once(')').map_or("", |(_, rest)| rest);
+    }
+    line
 }
 
 /// Writes a line to standard error; when that is closed there is nobody to tell.
@@ -125,7 +142,16 @@ pub(crate) fn print(text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ended, Exit};
+    use super::{Ended, Exit, one_line};
+
+    #[test]
+    fn an_error_is_one_line_without_numbers() {
+        let text = "cannot read a: Permission denied (os error 13)\n  nor b: Is a directory (os error 21): give up";
+        assert_eq!(
+            one_line(text),
+            "cannot read a: Permission denied nor b: Is a directory: give up"
+        );
+    }
 
     #[test]
     fn every_code_is_its_own() {

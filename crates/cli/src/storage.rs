@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::args::StorageArgs;
 use crate::exit::Ended;
+use crate::small_file;
 
 /// Longest file that is taken for a signature.
 const MAX_SAS_BYTES: u64 = 16 * 1024;
@@ -87,15 +88,7 @@ pub(crate) fn check(args: StorageArgs, format: Format) -> Result<StorageSettings
 
 fn read_sas(path: &Path) -> Result<String> {
     let unusable = |what: &str| Ended::usage(format!("invalid --sas-file {}: {what}", path.display()));
-    let len = std::fs::metadata(path)
-        .map_err(|error| unusable(&error.to_string()))?
-        .len();
-    if len > MAX_SAS_BYTES {
-        return Err(unusable(
-            "expected a file that holds nothing but a shared access signature",
-        ));
-    }
-    let sas = std::fs::read_to_string(path).map_err(|error| unusable(&error.to_string()))?;
+    let sas = small_file::read(path, MAX_SAS_BYTES).map_err(|what| unusable(&what))?;
     Some(sas.trim().to_owned())
         .filter(|sas| !sas.is_empty())
         .ok_or_else(|| unusable("it is empty"))

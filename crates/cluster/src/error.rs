@@ -131,14 +131,18 @@ impl Cause {
         Self(text.into())
     }
 
-    /// Joins a chain, leaving out links whose text the previous one already carries.
+    /// Joins a chain, leaving out links whose text the previous one already carries. Of each link only the first line is
+    /// taken: a parser of kubeconfigs puts the lines around the fault, credentials and all, below it.
     pub(crate) fn chain(error: &(dyn Error + 'static)) -> Self {
-        let mut text = error.to_string();
-        for link in links(error).skip(1) {
-            let next = link.to_string();
-            if !text.contains(&next) {
-                text.push_str(": ");
-                text.push_str(&next);
+        let mut text = String::new();
+        for link in links(error) {
+            let link = link.to_string();
+            let next = link.lines().next().unwrap_or_default();
+            if !text.contains(next) {
+                if !text.is_empty() {
+                    text.push_str(": ");
+                }
+                text.push_str(next);
             }
         }
         Self(text)

@@ -207,6 +207,20 @@ current-context: x
     }
 
     #[tokio::test]
+    async fn an_error_about_a_kubeconfig_shows_nothing_of_it() {
+        let text = "users:\n- name: u\n  user: {token: hunter2}\nclusters: 5\n";
+        let Err(error) = explicit(text).await else {
+            panic!("expected an error about the kubeconfig");
+        };
+        let text = Cause::chain(&error).to_string();
+        assert!(!text.contains("hunter2"), "{text}");
+        let ClusterError::Kubeconfig { source, .. } = error else {
+            panic!("expected an error about the kubeconfig");
+        };
+        assert!(!source.to_string().contains("hunter2"), "{source}");
+    }
+
+    #[tokio::test]
     async fn a_missing_named_kubeconfig_is_an_error_that_names_it() {
         let options = ConnectOptions {
             kubeconfig: Some("/nowhere/config".into()),

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::args::{CollectArgs, StorageArgs};
 use crate::exit::Ended;
+use crate::small_file;
 
 /// Longest file that is taken for a configuration.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -96,15 +97,9 @@ pub(super) fn fill(args: CollectArgs) -> Result<CollectArgs> {
 }
 
 fn read(path: &Path) -> Result<Config> {
-    let unusable = |what: String| Ended::usage(format!("invalid configuration {}: {what}", path.display()));
-    let len = std::fs::metadata(path)
-        .map_err(|error| unusable(error.to_string()))?
-        .len();
-    if len > MAX_BYTES {
-        return Err(unusable(format!("it has {len} bytes, expected at most {MAX_BYTES}")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
-    parse(&text).map_err(unusable)
+    small_file::read(path, MAX_BYTES)
+        .and_then(|text| parse(&text))
+        .map_err(|what| Ended::usage(format!("invalid configuration {}: {what}", path.display())))
 }
 
 fn parse(text: &str) -> Result<Config, String> {

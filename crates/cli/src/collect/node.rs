@@ -15,9 +15,11 @@ const NAMELESS: &str = "node";
 pub(crate) fn root(explicit: Option<&Path>) -> Result<HostRoot> {
     match explicit {
         Some(path) => HostRoot::discover(Some(path)).map_err(|error| {
+            let why = std::error::Error::source(&error).map(|why| format!(": {why}"));
             Ended::usage(format!(
-                "invalid host root {}: {error}: expected the root folder of a node",
-                path.display()
+                "invalid host root {}{}: expected the root folder of a node",
+                path.display(),
+                why.unwrap_or_default()
             ))
         }),
         None => HostRoot::discover(None).context("could not find the node's root folder"),

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use periscope_host::{HostRoot, RootOrigin};
 
+use crate::exit::Ended;
+
 /// Where archives lie on a node.
 const DEFAULT: &str = "var/log/aks-periscope";
 /// Where they go when that cannot be written.
@@ -23,7 +25,7 @@ pub(super) struct Output {
 /// Chooses the folder: the user's, else the node's, else one in the current folder.
 pub(super) fn choose(explicit: Option<PathBuf>, root: &HostRoot) -> Result<Output> {
     if let Some(folder) = explicit {
-        probe(&folder).with_context(|| format!("cannot write to the output folder {}", folder.display()))?;
+        probe(&folder).map_err(|error| unusable(&folder, error))?;
         return Ok(Output { folder, note: None });
     }
     // Archives belong onto the node, not into a container that is gone a minute later.
@@ -46,6 +48,19 @@ pub(super) fn choose(explicit: Option<PathBuf>, root: &HostRoot) -> Result<Outpu
         folder: fallback,
         note: Some(note),
     })
+}
+
+/// A full disk is nothing that the user said wrongly.
+fn unusable(folder: &Path, error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            anyhow::Error::from(error).context(format!("cannot write to {}", folder.display()))
+        }
+        _ => Ended::usage(format!(
+            "invalid output folder {}: {error}: expected a folder that can be written to",
+            folder.display()
+        )),
+    }
 }
 
 /// Makes the folder and a file in it that nobody sees.

@@ -21,7 +21,7 @@ use super::settings::Settings;
 use super::summary::Outcome;
 use super::{documents, node, output};
 use crate::args::CollectArgs;
-use crate::exit::{Ended, Exit, print, tell};
+use crate::exit::{Ended, Exit, in_one_line, print, tell};
 use crate::storage::Storage;
 
 /// How long the upload may go on after the run was told to end.
@@ -92,19 +92,20 @@ async fn collect(settings: Settings, log: RunLog) -> Result<Exit> {
         cancel: CancellationToken::new(),
     };
     let local = DirExporter::new(&output.folder, vec![settings.format]);
-    let archives = local.export(&cx, Arc::clone(&archive)).await?;
+    // An archive that this disk does not take may still get to the storage.
+    let archives = local.export(&cx, Arc::clone(&archive)).await;
     let uploaded = match &storage {
         Some(storage) => upload(storage, archive, cancel).await,
         None => Ok(Vec::new()),
     };
 
-    let upload_error = uploaded.as_ref().err().map(|error| format!("{error:#}"));
     let outcome = Outcome {
         manifest: &manifest,
         findings: &findings,
-        archives: &archives,
+        archives: archives.as_deref().unwrap_or_default(),
+        archive_error: archives.as_ref().err().map(|error| in_one_line(error)),
         uploads: uploaded.as_deref().unwrap_or_default(),
-        upload_error: upload_error.as_deref(),
+        upload_error: uploaded.as_ref().err().map(|error| in_one_line(error)),
     };
     print(&if settings.json {
         outcome.as_json()?
@@ -144,7 +145,11 @@ fn plan(
 }
 
 /// Uploads; after the run was told to end, only for a while.
-async fn upload(storage: &Storage, archive: Arc<dyn Archive>, ended: CancellationToken) -> Result<Vec<Receipt>> {
+async fn upload(
+    storage: &Storage,
+    archive: Arc<dyn Archive>,
+    ended: CancellationToken,
+) -> Result<Vec<Receipt>, ExportError> {
     let cx = ExportContext {
         cancel: CancellationToken::new(),
     };
@@ -155,7 +160,7 @@ async fn upload(storage: &Storage, archive: Arc<dyn Archive>, ended: Cancellatio
         std::future::pending().await
     };
     tokio::select! {
-        result = storage.export(&cx, archive) => Ok(result?),
+        result = storage.export(&cx, archive) => result,
         never = give_up => never,
     }
 }

@@ -79,8 +79,8 @@ impl Settings {
         let actions = ActionSettings {
             namespaces: namespaces.map_or(Ok(defaults.namespaces), parse_namespaces)?,
             kube_objects: checked::<KubeObjectEntry>(kube_objects.unwrap_or(defaults.kube_objects))?,
-            node_logs: checked::<HostPath>(node_logs.unwrap_or(defaults.node_logs))?,
-            journal_units: journal_units.unwrap_or(defaults.journal_units),
+            node_logs: parse_node_logs(node_logs.unwrap_or(defaults.node_logs))?,
+            journal_units: parse_units(journal_units.unwrap_or(defaults.journal_units))?,
             internet_target: checked_one::<OutboundTarget>(internet_target.unwrap_or(defaults.internet_target))?,
             outbound_targets: checked::<OutboundTarget>(outbound_targets.unwrap_or(defaults.outbound_targets))?,
             storage_host: None,
@@ -169,6 +169,35 @@ fn choose(only: Option<&[String]>, skip: &[String]) -> Result<Vec<&'static Entry
     Ok(entries)
 }
 
+fn parse_node_logs(paths: Vec<String>) -> Result<Vec<String>> {
+    for path in &paths {
+        path.parse::<HostPath>().map_err(|error| {
+            Ended::usage(format!(
+                "invalid node log: {error}, expected an absolute path or glob as /var/log/syslog*"
+            ))
+        })?;
+    }
+    Ok(paths)
+}
+
+/// Unit names (systemd.unit(5)), in which `*`, `?` and sets in brackets stand for others.
+fn parse_units(units: Vec<String>) -> Result<Vec<String>> {
+    let is_unit = |unit: &str| {
+        let (opened, closed) = (unit.matches('[').count(), unit.matches(']').count());
+        (1..=255).contains(&unit.len())
+            && opened == closed
+            && unit
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b":_.\\@-*?[]!".contains(&b))
+    };
+    match units.iter().find(|unit| !is_unit(unit)) {
+        Some(bad) => Err(Ended::usage(format!(
+            "invalid unit {bad:?}: expected the name of a systemd unit or a glob as azure-*"
+        ))),
+        None => Ok(units),
+    }
+}
+
 /// Namespace names are DNS labels (RFC 1123), or `*`.
 fn parse_namespaces(names: Vec<String>) -> Result<Namespaces> {
     if names.iter().any(|name| name == "*") {
@@ -210,6 +239,9 @@ mod tests {
     #[case(CollectArgs { max_bytes: Some("many".into()), ..CollectArgs::default() }, "invalid size \"many\"")]
     #[case(CollectArgs { timeout: Some("5".into()), ..CollectArgs::default() }, "invalid span \"5\"")]
     #[case(CollectArgs { since: Some("x".into()), ..CollectArgs::default() }, "invalid time \"x\"")]
+    #[case(CollectArgs { node_logs: Some(words(&["a/b"])), ..CollectArgs::default() }, "invalid node log: \"a/b\"")]
+    #[case(CollectArgs { journal_units: Some(words(&[""])), ..CollectArgs::default() }, "invalid unit \"\"")]
+    #[case(CollectArgs { journal_units: Some(words(&["[x"])), ..CollectArgs::default() }, "invalid unit \"[x\"")]
     #[case(CollectArgs { upload: true, ..CollectArgs::default() }, "no storage account")]
     fn a_bad_value_is_named_with_what_was_expected(#[case] args: CollectArgs, #[case] start: &str) {
         let error = Settings::check(args).err().expect("refused").to_string();

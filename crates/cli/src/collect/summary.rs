@@ -24,18 +24,23 @@ pub(super) struct Outcome<'a> {
     pub(super) manifest: &'a Manifest,
     pub(super) findings: &'a [Finding],
     pub(super) archives: &'a [Receipt],
+    pub(super) archive_error: Option<String>,
     pub(super) uploads: &'a [Receipt],
-    pub(super) upload_error: Option<&'a str>,
+    pub(super) upload_error: Option<String>,
 }
 
 impl Outcome<'_> {
     /// The exit code.
     pub(super) fn exit(&self) -> Exit {
-        match (self.upload_error, self.manifest.completeness) {
-            (Some(_), _) => Exit::UploadFailed,
-            (None, Completeness::Complete) => Exit::Complete,
-            (None, Completeness::Partial) => Exit::Partial,
-            (None, Completeness::Nothing) => Exit::Nothing,
+        if self.archive_error.is_some() && self.uploads.is_empty() {
+            return Exit::Failed;
+        }
+        match self.manifest.completeness {
+            _ if self.upload_error.is_some() => Exit::UploadFailed,
+            Completeness::Nothing => Exit::Nothing,
+            _ if self.archive_error.is_some() => Exit::Partial,
+            Completeness::Partial => Exit::Partial,
+            Completeness::Complete => Exit::Complete,
         }
     }
 
@@ -64,6 +69,7 @@ impl Outcome<'_> {
             "counts": counts,
             "missing": missing,
             "archives": receipts(self.archives),
+            "archiveError": self.archive_error,
             "uploads": receipts(self.uploads),
             "uploadError": self.upload_error,
         });
@@ -173,13 +179,19 @@ impl Outcome<'_> {
                 format_args!("  {}  ({})", archive.location, show_size(archive.bytes)),
             );
         }
+        if let Some(error) = &self.archive_error {
+            push(
+                text,
+                format_args!("  {} {error}", ink.verdict_word("not written:", "31")),
+            );
+        }
         for upload in self.uploads {
             push(
                 text,
                 format_args!("  uploaded to {}  ({})", upload.location, show_size(upload.bytes)),
             );
         }
-        if let Some(error) = self.upload_error {
+        if let Some(error) = &self.upload_error {
             push(
                 text,
                 format_args!("  {} {error}", ink.verdict_word("not uploaded:", "31")),

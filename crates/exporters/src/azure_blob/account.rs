@@ -45,7 +45,7 @@ impl FromStr for Cloud {
             Self::Public
         } else if known(&["china", "AzureChinaCloud"]) {
             Self::China
-        } else if known(&["us-government", "AzureUSGovernmentCloud", "AzureUSGovernment"]) {
+        } else if known(&["us-government", "usgov", "AzureUSGovernmentCloud", "AzureUSGovernment"]) {
             Self::UsGovernment
         } else {
             Self::Custom(word.to_owned())
