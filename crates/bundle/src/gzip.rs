@@ -6,16 +6,17 @@ use std::io::{self, BufRead, BufReader, Read, SeekFrom};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::{FlushDecompress, Status};
 use periscope_core::{ArtifactSpec, End, ReadSeek, StoreError};
 use periscope_redact::{Redactor, Rules};
 use sha2::{Digest, Sha256};
 
+use crate::buffers::{BufferPool, Buffers};
 use crate::pipeline::{Kept, Sums, kind_of, spool_error};
 use crate::segment::Segments;
 
-/// Bytes read, and bytes inflated, at a time.
-const CHUNK: usize = 128 * 1024;
+/// Compressed bytes read at a time.
+const CHUNK: usize = 16 * 1024;
 /// The fixed part of a gzip member's header (RFC 1952, section 2.3).
 const HEADER: usize = 10;
 /// CRC-32 and length behind the deflate stream (RFC 1952, section 2.3).
@@ -45,11 +46,15 @@ pub(crate) fn keep_as_is(
     spec: &ArtifactSpec,
     rules: &Arc<Rules>,
     segments: &Arc<Segments>,
+    pool: &BufferPool,
     source: &mut dyn ReadSeek,
     on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<Option<Kept>, StoreError> {
+    let mut buffers = pool.take();
+    let clean = look_through(spec, rules, &mut buffers, source, on_bytes);
+    pool.give_back(buffers);
     // A source that cannot be read is the ordinary way's to report.
-    let Ok(Some(clean)) = look_through(spec, rules, source, on_bytes) else {
+    let Ok(Some(clean)) = clean else {
         return Ok(None);
     };
     let mut segment = segments.writer().map_err(spool_error)?;
@@ -105,9 +110,16 @@ impl Read for HashingReader<'_> {
 fn look_through(
     spec: &ArtifactSpec,
     rules: &Arc<Rules>,
+    buffers: &mut Buffers,
     source: &mut dyn ReadSeek,
     on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> io::Result<Option<Clean>> {
+    let Buffers {
+        inflate,
+        raw: inflated,
+        clean: redacted,
+        ..
+    } = buffers;
     let mut hash = Sha256::new();
     let mut reader = BufReader::with_capacity(
         CHUNK,
@@ -120,15 +132,11 @@ fn look_through(
         return Ok(None);
     };
     let mut redactor = Redactor::new(rules, kind_of(spec.content));
-    let mut inflate = Decompress::new(false);
-    let mut inflated = vec![0; CHUNK];
-    let mut redacted = Vec::new();
     let mut sums = Sums::default();
-    let mut crc = crc32fast::Hasher::new();
     loop {
         let input = reader.fill_buf()?;
         let (taken, made) = (inflate.total_in(), inflate.total_out());
-        let Ok(status) = inflate.decompress(input, &mut inflated, FlushDecompress::None) else {
+        let Ok(status) = inflate.decompress(input, inflated, FlushDecompress::None) else {
             return Ok(None);
         };
         let taken = usize::try_from(inflate.total_in() - taken).unwrap_or(usize::MAX);
@@ -138,15 +146,14 @@ fn look_through(
         }
         reader.consume(taken);
         let bytes = inflated.get(..made).unwrap_or_default();
-        crc.update(bytes);
-        if redactor.push(bytes, &mut redacted).is_err() || on_bytes(made as u64).is_break() {
+        if redactor.push(bytes, redacted).is_err() || on_bytes(made as u64).is_break() {
             return Ok(None);
         }
         let ended = status == Status::StreamEnd;
-        if ended && redactor.finish(&mut redacted).is_err() {
+        if ended && redactor.finish(redacted).is_err() {
             return Ok(None);
         }
-        sums.update(&redacted);
+        sums.update(redacted);
         redacted.clear();
         if redactor.counts().total() > 0 || sums.len() > spec.limit.bytes {
             return Ok(None);
@@ -158,7 +165,8 @@ fn look_through(
     let mut trailer = [0; 8];
     reader.read_exact(&mut trailer)?;
     let [c0, c1, c2, c3, l0, l1, l2, l3] = trailer;
-    let same_crc = u32::from_le_bytes([c0, c1, c2, c3]) == crc.finalize();
+    // Of what the redactor gave out: it gave out what went in.
+    let same_crc = u32::from_le_bytes([c0, c1, c2, c3]) == sums.crc32();
     let same_len = u64::from(u32::from_le_bytes([l0, l1, l2, l3])) == inflate.total_out() & u64::from(u32::MAX);
     let is_last = reader.fill_buf()?.is_empty();
     let unchanged = sums.len() == inflate.total_out();

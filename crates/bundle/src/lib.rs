@@ -6,6 +6,7 @@
 
 mod archive;
 mod budget;
+mod buffers;
 mod gzip;
 mod inputs;
 mod pipeline;

@@ -3,21 +3,18 @@
 //! kept.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use flate2::Compression;
-use flate2::write::DeflateEncoder;
+use flate2::{FlushCompress, Status};
 use periscope_core::{ArtifactSpec, ArtifactStream, Content, End, StoreError, Stored};
 use periscope_redact::{ContentKind, Redactor, Rules};
 use sha2::{Digest, Sha256};
 
+use crate::buffers::{BufferPool, Buffers};
 use crate::segment::{Extent, SegmentWriter};
 use crate::store::Shelf;
-
-/// The level at which `zlib-rs` gives almost the size of `gzip -6` for half of its time (docs/design/spool.md).
-const LEVEL: u32 = 3;
 
 /// What the redactor calls the kinds of content.
 pub(crate) fn kind_of(content: Content) -> ContentKind {
@@ -50,6 +47,11 @@ impl Sums {
         self.len
     }
 
+    /// The checksum of what came so far.
+    pub(crate) fn crc32(&self) -> u32 {
+        self.crc32.clone().finalize()
+    }
+
     pub(crate) fn finish(self) -> (String, u32) {
         let digest = self.sha256.finalize();
         let mut hex = String::with_capacity(64);
@@ -74,27 +76,55 @@ pub(crate) struct Kept {
 /// One artifact on its way in.
 pub(crate) struct Pipeline {
     redactor: Redactor,
-    clean: Vec<u8>,
+    buffers: Buffers,
+    pool: Arc<BufferPool>,
     raw_bytes: u64,
     limit: u64,
     lines: bool,
     sums: Sums,
-    deflate: DeflateEncoder<SegmentWriter>,
+    segment: SegmentWriter,
     end: End,
 }
 
 impl Pipeline {
-    pub(crate) fn new(spec: &ArtifactSpec, rules: &Arc<Rules>, segment: SegmentWriter) -> Self {
+    pub(crate) fn new(spec: &ArtifactSpec, rules: &Arc<Rules>, segment: SegmentWriter, pool: &Arc<BufferPool>) -> Self {
         Self {
             redactor: Redactor::new(rules, kind_of(spec.content)).discard_before(spec.context),
-            clean: Vec::new(),
+            buffers: pool.take(),
+            pool: Arc::clone(pool),
             raw_bytes: 0,
             limit: spec.limit.bytes,
             lines: !matches!(spec.content, Content::Binary),
             sums: Sums::default(),
-            deflate: DeflateEncoder::new(segment, Compression::new(LEVEL)),
+            segment,
             end: End::Source,
         }
+    }
+
+    /// Takes all that `source` has. One that breaks off keeps what came before.
+    pub(crate) fn pump(
+        mut self,
+        source: &mut dyn Read,
+        on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Kept, StoreError> {
+        let end = loop {
+            let read = match source.read(&mut self.buffers.raw) {
+                Ok(0) => break End::Source,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => break End::Error(error),
+            };
+            let raw = std::mem::take(&mut self.buffers.raw);
+            let pushed = self.push(raw.get(..read).unwrap_or_default());
+            self.buffers.raw = raw;
+            if pushed?.is_break() {
+                break End::Source;
+            }
+            if on_bytes(read as u64).is_break() {
+                break End::Stopped;
+            }
+        };
+        self.finish(end)
     }
 
     /// Takes bytes; `Break` when nothing further will be kept.
@@ -104,7 +134,7 @@ impl Pipeline {
         }
         self.raw_bytes += bytes.len() as u64;
         self.redactor
-            .push(bytes, &mut self.clean)
+            .push(bytes, &mut self.buffers.clean)
             .map_err(|error| StoreError::Withheld(error.to_string()))?;
         self.keep_clean().map_err(spool_error)?;
         Ok(if matches!(self.end, End::Source) {
@@ -118,17 +148,15 @@ impl Pipeline {
     pub(crate) fn finish(mut self, why: End) -> Result<Kept, StoreError> {
         if matches!(self.end, End::Source) {
             self.redactor
-                .finish(&mut self.clean)
+                .finish(&mut self.buffers.clean)
                 .map_err(|error| StoreError::Withheld(error.to_string()))?;
             self.keep_clean().map_err(spool_error)?;
         }
+        self.end_deflate().map_err(spool_error)?;
         let end = if matches!(self.end, End::Source) { why } else { self.end };
         let redactions = counts(&self.redactor);
-        let extent = self
-            .deflate
-            .finish()
-            .and_then(SegmentWriter::finish)
-            .map_err(spool_error)?;
+        let extent = self.segment.finish().map_err(spool_error)?;
+        self.pool.give_back(self.buffers);
         Ok(Kept {
             extent,
             sums: self.sums,
@@ -140,7 +168,7 @@ impl Pipeline {
 
     fn keep_clean(&mut self) -> io::Result<()> {
         let room = self.limit - self.sums.len();
-        let mut keep = self.clean.as_slice();
+        let mut keep = self.buffers.clean.as_slice();
         if keep.len() as u64 > room {
             let room = usize::try_from(room).unwrap_or(usize::MAX);
             keep = keep.get(..room).unwrap_or(keep);
@@ -152,10 +180,16 @@ impl Pipeline {
             self.end = End::Limit;
         }
         self.sums.update(keep);
-        self.deflate.get_mut().add_content(keep.len() as u64);
-        self.deflate.write_all(keep)?;
-        self.clean.clear();
-        if let Some(exhausted) = self.deflate.get_ref().exhausted()
+        self.segment.add_content(keep.len() as u64);
+        while !keep.is_empty() {
+            let deflate = &mut self.buffers.deflate;
+            let before = deflate.total_in();
+            deflate.compress_vec(keep, self.segment.room()?, FlushCompress::None)?;
+            let taken = usize::try_from(deflate.total_in() - before).unwrap_or(usize::MAX);
+            keep = keep.get(taken..).unwrap_or_default();
+        }
+        self.buffers.clean.clear();
+        if let Some(exhausted) = self.segment.exhausted()
             && matches!(self.end, End::Source)
         {
             self.end = End::Budget {
@@ -163,6 +197,12 @@ impl Pipeline {
                 by_user: exhausted.by_user,
             };
         }
+        Ok(())
+    }
+
+    fn end_deflate(&mut self) -> io::Result<()> {
+        let deflate = &mut self.buffers.deflate;
+        while deflate.compress_vec(&[], self.segment.room()?, FlushCompress::Finish)? != Status::StreamEnd {}
         Ok(())
     }
 }

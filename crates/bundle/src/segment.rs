@@ -71,6 +71,8 @@ pub(crate) struct Segments {
 struct Segment {
     file: Arc<File>,
     len: u64,
+    /// Empty but for what its writer has not written out yet.
+    buffer: Vec<u8>,
 }
 
 impl Segments {
@@ -90,6 +92,7 @@ impl Segments {
             None => Segment {
                 file: Arc::new(tempfile::tempfile_in(&self.folder)?),
                 len: 0,
+                buffer: Vec::with_capacity(WRITE_BUFFER),
             },
         };
         let start = segment.len;
@@ -98,7 +101,6 @@ impl Segments {
             segment: Some(segment),
             start,
             content: 0,
-            buffer: Vec::with_capacity(WRITE_BUFFER),
             exhausted: None,
         })
     }
@@ -117,7 +119,6 @@ pub(crate) struct SegmentWriter {
     start: u64,
     /// Bytes that a reader of the archive will find for it.
     content: u64,
-    buffer: Vec<u8>,
     exhausted: Option<Exhausted>,
 }
 
@@ -148,17 +149,30 @@ impl SegmentWriter {
         Ok(extent)
     }
 
+    /// Where the next bytes go: room for some at least.
+    pub(crate) fn room(&mut self) -> io::Result<&mut Vec<u8>> {
+        let is_full = |segment: &Segment| segment.buffer.len() >= WRITE_BUFFER;
+        if self.segment.as_ref().is_some_and(is_full) {
+            self.write_out()?;
+        }
+        match &mut self.segment {
+            Some(segment) => Ok(&mut segment.buffer),
+            None => Err(io::Error::other("already finished")),
+        }
+    }
+
     fn write_out(&mut self) -> io::Result<()> {
-        if let Some(segment) = self.segment.as_mut().filter(|_| !self.buffer.is_empty()) {
-            if let Err(error) = segment.file.write_all_at(&self.buffer, segment.len) {
+        if let Some(segment) = self.segment.as_mut().filter(|segment| !segment.buffer.is_empty()) {
+            if let Err(error) = segment.file.write_all_at(&segment.buffer, segment.len) {
                 self.segments.budget.disk_is_full();
                 return Err(error);
             }
-            segment.len += self.buffer.len() as u64;
-            if let Err(exhausted) = self.segments.budget.spend(self.buffer.len() as u64) {
+            let written = segment.buffer.len() as u64;
+            segment.len += written;
+            segment.buffer.clear();
+            if let Err(exhausted) = self.segments.budget.spend(written) {
                 self.exhausted = Some(exhausted);
             }
-            self.buffer.clear();
         }
         Ok(())
     }
@@ -166,11 +180,9 @@ impl SegmentWriter {
 
 impl Write for SegmentWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.buffer.len() + bytes.len() > WRITE_BUFFER {
-            self.write_out()?;
-        }
-        let taken = bytes.get(..WRITE_BUFFER).unwrap_or(bytes);
-        self.buffer.extend_from_slice(taken);
+        let buffer = self.room()?;
+        let taken = bytes.get(..WRITE_BUFFER - buffer.len()).unwrap_or(bytes);
+        buffer.extend_from_slice(taken);
         Ok(taken.len())
     }
 
@@ -184,6 +196,7 @@ impl Drop for SegmentWriter {
         if let Some(mut segment) = self.segment.take() {
             self.segments.budget.give_back(segment.len - self.start, self.content);
             segment.len = self.start;
+            segment.buffer.clear();
             // Should the disk refuse even this, the space comes back when the run ends.
             segment.file.set_len(self.start).ok();
             self.segments.put_back(segment);

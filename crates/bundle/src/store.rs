@@ -2,23 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, SeekFrom};
+use std::io::{self, BufRead, BufReader, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder};
 use jiff::Timestamp;
-use periscope_core::{ArtifactPath, ArtifactSpec, ArtifactStream, Encoding, End, ReadSeek, Store, StoreError, Stored};
+use periscope_core::{ArtifactPath, ArtifactSpec, ArtifactStream, Encoding, ReadSeek, Store, StoreError, Stored};
 use periscope_redact::{Rules, redact_str};
 
 use crate::budget::{Budget, BudgetLimits, Exhausted};
+use crate::buffers::BufferPool;
 use crate::gzip;
 use crate::pipeline::{Kept, Pipeline, Stream, spool_error};
 use crate::segment::{Extent, Segments};
 
-/// Bytes read from a source at a time.
-const CHUNK: usize = 128 * 1024;
 /// Bytes inflated at a time when an artifact is read.
 const READ_BUFFER: usize = 64 * 1024;
 
@@ -79,6 +78,7 @@ impl Shelf {
 pub struct SpoolStore {
     rules: Arc<Rules>,
     segments: Arc<Segments>,
+    buffers: Arc<BufferPool>,
     shelf: Arc<Shelf>,
 }
 
@@ -93,6 +93,7 @@ impl SpoolStore {
         Ok(Self {
             rules: Arc::clone(Rules::shared()),
             segments: Arc::new(Segments::new(folder, budget)),
+            buffers: Arc::default(),
             shelf: Arc::default(),
         })
     }
@@ -132,7 +133,7 @@ impl SpoolStore {
 
     fn pipeline(&self, spec: &ArtifactSpec) -> Result<Pipeline, StoreError> {
         let segment = self.segments.writer().map_err(spool_error)?;
-        Ok(Pipeline::new(spec, &self.rules, segment))
+        Ok(Pipeline::new(spec, &self.rules, segment, &self.buffers))
     }
 
     fn keep(
@@ -142,10 +143,11 @@ impl SpoolStore {
         on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Kept, StoreError> {
         match spec.encoding {
-            Encoding::Identity => pump(self.pipeline(spec)?, source, on_bytes),
+            Encoding::Identity => self.pipeline(spec)?.pump(source, on_bytes),
             Encoding::Gzip => {
                 if spec.context == 0
-                    && let Some(kept) = gzip::keep_as_is(spec, &self.rules, &self.segments, source, on_bytes)?
+                    && let Some(kept) =
+                        gzip::keep_as_is(spec, &self.rules, &self.segments, &self.buffers, source, on_bytes)?
                 {
                     return Ok(kept);
                 }
@@ -153,38 +155,11 @@ impl SpoolStore {
                     what: "could not read the source again",
                     source,
                 })?;
-                pump(
-                    self.pipeline(spec)?,
-                    &mut MultiGzDecoder::new(BufReader::new(source)),
-                    on_bytes,
-                )
+                let mut inflated = MultiGzDecoder::new(BufReader::new(source));
+                self.pipeline(spec)?.pump(&mut inflated, on_bytes)
             }
         }
     }
-}
-
-/// Passes a whole source through the pipeline. A source that breaks off keeps what came before.
-fn pump(
-    mut pipeline: Pipeline,
-    source: &mut dyn Read,
-    on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
-) -> Result<Kept, StoreError> {
-    let mut buffer = vec![0; CHUNK];
-    let end = loop {
-        let read = match source.read(&mut buffer) {
-            Ok(0) => break End::Source,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => break End::Error(error),
-        };
-        if pipeline.push(buffer.get(..read).unwrap_or_default())?.is_break() {
-            break End::Source;
-        }
-        if on_bytes(read as u64).is_break() {
-            break End::Stopped;
-        }
-    };
-    pipeline.finish(end)
 }
 
 impl Store for SpoolStore {
