@@ -195,7 +195,7 @@ fn end_on_signal(cancel: CancellationToken) -> Result<()> {
         tell("ending: packing what there is (Ctrl-C to end at once)");
         cancel.cancel();
         interrupt.recv().await;
-        tell("ended at once: there is no archive of this run");
+        tell("ended at once: what was not written yet is lost");
         #[expect(clippy::exit, reason = "the user asked a second time: nothing is worth waiting for")]
         std::process::exit(Exit::Failed as i32);
     });

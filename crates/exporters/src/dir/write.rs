@@ -1,12 +1,15 @@
-//! Writes one archive into one folder: under a hidden temporary name first, under its own name only when it is whole.
-//! It knows nothing of exporters and runs on a blocking thread.
+//! Writes one archive into one folder: without a name or under a hidden one first, under its own name only when it is
+//! whole. It knows nothing of exporters and runs on a blocking thread.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use periscope_core::{Archive, Format};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -38,28 +41,62 @@ pub(super) fn packed(
     cancel: &CancellationToken,
 ) -> io::Result<Written> {
     let name = format!("{}.{format}", archive.node());
+    let path = folder.join(&name);
     private_folders(folder)?;
+    if let Some(nameless) = nameless_file(folder) {
+        fill(&nameless, archive, format, cancel)?;
+        if give_name(&nameless, &path).is_ok() {
+            return finished(path, folder);
+        }
+    }
     // Its mode is 0600, and it removes itself unless it gets its name.
     let unfinished = tempfile::Builder::new()
         .prefix(&format!(".{name}."))
         .suffix(UNFINISHED)
         .tempfile_in(folder)?;
-    let mut out = BufWriter::with_capacity(
-        WRITE_BUFFER,
-        Cancellable {
-            out: unfinished.as_file(),
-            cancel,
-        },
-    );
+    fill(unfinished.as_file(), archive, format, cancel)?;
+    unfinished.persist(&path)?;
+    finished(path, folder)
+}
+
+fn fill(file: &File, archive: &dyn Archive, format: Format, cancel: &CancellationToken) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(WRITE_BUFFER, Cancellable { out: file, cancel });
     archive.write_to(format, &mut out)?;
     out.flush()?;
     drop(out);
-    unfinished.as_file().sync_all()?;
-    let bytes = unfinished.as_file().metadata()?.len();
-    let path = folder.join(name);
-    unfinished.persist(&path)?;
+    file.sync_all()
+}
+
+fn finished(path: PathBuf, folder: &Path) -> io::Result<Written> {
     sync_folder(folder)?;
+    let bytes = path.metadata()?.len();
     Ok(Written { path, bytes })
+}
+
+/// A file that is in no folder yet: whatever ends the process, nothing is left of it. `None` where the file system has
+/// no such files.
+fn nameless_file(folder: &Path) -> Option<File> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    let file = rustix::fs::open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode);
+    file.ok().map(File::from)
+}
+
+/// Puts a nameless file at `path`, over what is there.
+fn give_name(file: &File, path: &Path) -> io::Result<()> {
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let link = |to: &Path| rustix::fs::linkat(CWD, &own, CWD, to, AtFlags::SYMLINK_FOLLOW);
+    match link(path) {
+        // A link replaces nothing, a rename does.
+        Err(Errno::EXIST) => {
+            let hidden = tempfile::Builder::new()
+                .prefix(".")
+                .suffix(UNFINISHED)
+                .make_in(path.parent().unwrap_or(Path::new(".")), |hidden| Ok(link(hidden)?))?;
+            hidden.persist(path)?;
+            Ok(())
+        }
+        linked => Ok(linked?),
+    }
 }
 
 /// Writes the archive as a folder `<node>` of plain files.
@@ -97,6 +134,7 @@ fn unfinished_folder(archive: &dyn Archive, folder: &Path) -> io::Result<TempDir
 }
 
 /// A rename is only on the disk when the folder is, and a new folder only when the one above it is.
+#[expect(clippy::disallowed_methods, reason = "a file of our own making")]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()?;
     match folder.parent() {
@@ -105,6 +143,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a file of our own making")]
 fn size_of(folder: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(folder)? {
@@ -135,5 +174,36 @@ impl Write for Cancellable<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
+    use super::{give_name, nameless_file};
+
+    #[test]
+    fn a_nameless_file_shows_only_when_it_has_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive");
+        let names = || fs::read_dir(folder.path()).unwrap().count();
+        for content in ["first", "second"] {
+            let before = names();
+            // A file system without nameless files gets named ones, which the other tests show.
+            let Some(mut file) = nameless_file(folder.path()) else {
+                return;
+            };
+            file.write_all(content.as_bytes()).unwrap();
+            assert_eq!(names(), before, "{content}");
+            give_name(&file, &path).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+            assert_eq!(names(), 1, "{content}");
+        }
     }
 }
