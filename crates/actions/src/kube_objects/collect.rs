@@ -151,7 +151,8 @@ impl Collector<'_> {
                 Err(error) => return Some(ending(&error)),
             }
             if outputs.file.is_full() {
-                return None;
+                let reason = "the list was read no further, as the raw objects reached their limit".to_owned();
+                return Some((State::Truncated, reason));
             }
         }
     }

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use kube::client::Body;
 use periscope_cluster::{ApiServer, Client, ClusterAccess, Identity};
 use periscope_core::State;
-use periscope_testkit::ActionRun;
+use periscope_testkit::{ActionRun, RunOptions};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -292,5 +292,28 @@ async fn a_list_that_breaks_off_is_kept_as_whole_json_and_says_so() {
     for item in run.items().iter().filter(|item| item.path.as_str().contains("pods")) {
         assert_eq!(item.state, State::Failed);
         assert!(item.reason.as_deref().unwrap().contains("leader changed"));
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_longer_than_its_limit_leaves_nothing_else_complete() {
+    let mut api = api();
+    let long = |n: usize| {
+        let mut pod = pod(&format!("p{n:03}"));
+        pod["spec"] = json!({"padding": "x".repeat(2000)});
+        pod
+    };
+    let pods: Vec<_> = (0..500).map(long).collect();
+    api.insert("/api/v1/namespaces/ns/pods?&limit=500".into(), list(&pods));
+    let entries = ["ns/pods", "ns/pods/p499"].map(str::to_owned).to_vec();
+    let action = KubeObjects::new(Ok(access(api, Identity::ServiceAccount, Arc::default())), entries);
+    let options = RunOptions {
+        limit: Some(512 * 1024),
+        ..RunOptions::default()
+    };
+    let run = ActionRun::with(&DESCRIPTOR, Arc::new(action), &options).await;
+    assert!(!run.text("ns_pods.txt").contains("p499"));
+    for item in run.items().iter().filter(|item| item.path.as_str().contains("pods")) {
+        assert_eq!(item.state, State::Truncated, "{}", item.path);
     }
 }
