@@ -34,7 +34,9 @@ pub(crate) fn run(args: UploadArgs) -> Result<Exit> {
         let cluster = find_cluster(None, &root).await?;
         let storage = settings.exporter(&root, cluster.as_ref().ok())?;
         if let Some(other) = storage.formats().into_iter().find(|wanted| *wanted != format) {
-            return Err(Ended::usage(format!("cannot upload a {format} file as {other}: expected {format}")));
+            return Err(Ended::usage(format!(
+                "cannot upload a {format} file as {other}: expected {format}"
+            )));
         }
         let failed = |error| Ended::upload(format!("not uploaded: {:#}", anyhow::Error::from(error)));
         storage.check().await.map_err(failed)?;
