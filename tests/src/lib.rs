@@ -1,5 +1,9 @@
 //! What end-to-end tests share: where the running services are, and how to ask them what happened.
 //! It starts nothing itself: `cargo xtask test` and `cargo xtask services up` do.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
 
 mod azurite;
 mod cluster;

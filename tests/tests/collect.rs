@@ -1,5 +1,9 @@
 //! The command `collect` on the real node: what is in the archive, who can read it, what happens when it is ended,
 //! misused or cut off from storage.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
 #![expect(clippy::panic, reason = "tests fail by panicking")]
 
 use std::collections::BTreeMap;

@@ -1,4 +1,8 @@
 //! The objects of a real API server, gathered as identities that may see more or less of it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,8 @@
 //! The packet filter of a real network namespace, large as that of a big cluster, through the program itself.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -1,4 +1,8 @@
 //! The actions that take files, on the real node: logs that a kubelet rotates meanwhile, its own set-up, its journal.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,8 @@
 //! The services themselves: whether what the other tests stand on is there.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,9 @@
 //! The chores of this repository: `cargo xtask COMMAND`, one file per command.
 //! Nothing here is part of the product.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "chores run programs and read files of the workspace, not of a node"
+)]
 
 mod bench;
 mod command;

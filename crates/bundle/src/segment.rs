@@ -205,6 +205,10 @@ impl Drop for SegmentWriter {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
 mod tests {
     use super::Segments;
     use crate::budget::{Budget, BudgetLimits};

@@ -1,4 +1,8 @@
 //! Artifacts all the way through: into the store, out of an archive, read back by readers that are not ours.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
 
 use std::io::{Cursor, Read, Write};
 use std::ops::ControlFlow;

@@ -109,6 +109,7 @@ fn probe() -> io::Result<()> {
     writeln!(io::stdout(), "{}", Entry { files, network }.to_arg())
 }
 
+#[expect(clippy::disallowed_methods, reason = "this crate is the one that reaches the node")]
 fn run(entry: Entry, mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let program = args.next().ok_or_else(|| io::Error::other("no program"))?;
     let root = root_folder()?;

@@ -199,6 +199,10 @@ async fn tail(mut stderr: impl AsyncRead + Unpin) -> String {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
 mod tests {
     use std::future::pending;
 

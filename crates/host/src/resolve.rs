@@ -211,6 +211,10 @@ fn is_magic(folder: BorrowedFd<'_>) -> Result<bool, Errno> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
 mod tests {
     use std::fs::{self, File};
     use std::os::unix::fs::symlink;

@@ -135,6 +135,7 @@ impl HostCommands {
     }
 
     /// This program again, with the node's root folder as its standard input.
+    #[expect(clippy::disallowed_methods, reason = "this crate is the one that reaches the node")]
     fn reexec(&self) -> io::Result<Command> {
         let mut command = Command::new(&self.own_program);
         command.arg(HOST_EXEC_ARG);
@@ -146,6 +147,7 @@ impl HostCommands {
 
 #[async_trait]
 impl CommandRunner for HostCommands {
+    #[expect(clippy::disallowed_methods, reason = "this crate is the one that reaches the node")]
     async fn spawn(&self, command: &HostCommand) -> Result<RunningCommand, CommandError> {
         if self.root.origin() == RootOrigin::PodMounts {
             return Err(CommandError::Denied {

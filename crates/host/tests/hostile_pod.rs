@@ -1,7 +1,10 @@
 //! What a pod can plant under the node's folders, and what a reader of the node makes of it.
 //!
 //! Through the public API and on a real file system; the two ways of resolving are compared in `resolve.rs`.
-
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
 #![expect(clippy::unwrap_used, reason = "functions that prepare a test may fail it")]
 
 use std::io::{Read, Seek, SeekFrom};

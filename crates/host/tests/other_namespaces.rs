@@ -2,6 +2,10 @@
 //!
 //! Its `main` is its own, because this binary is also what is started again to enter the node. Making namespaces
 //! needs root; without it, the same calls must answer that they are denied.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Write};

@@ -1,4 +1,5 @@
 //! Measures how fast the journal files of a directory become text: `throughput DIR [OUT]`.
+#![expect(clippy::disallowed_methods, reason = "a tool for whoever works on this crate")]
 
 use std::error::Error;
 use std::fs::{self, File};

@@ -54,6 +54,7 @@ impl HostFixture {
 
     /// Adds a regular file that says it was last changed at `modified`.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "a fixture is a folder of the test")]
     pub fn file_from(self, path: &str, content: impl AsRef<[u8]>, modified: SystemTime) -> Self {
         let fixture = self.file(path, content);
         let file = File::options()

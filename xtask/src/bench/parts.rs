@@ -14,6 +14,8 @@ pub(super) struct Part {
     pub(super) name: String,
     /// What went in.
     pub(super) bytes: u64,
+    /// What came out, where that is of interest.
+    pub(super) result: u64,
     pub(super) seconds: f64,
 }
 
@@ -34,6 +36,7 @@ fn part(line: &str) -> Result<Part> {
     Ok(Part {
         name: field()?.to_owned(),
         bytes: field()?.parse()?,
+        result: field()?.parse()?,
         seconds: field()?.parse()?,
     })
 }

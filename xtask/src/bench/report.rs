@@ -171,11 +171,18 @@ impl Report {
         writeln!(
             out,
             "\n## Limits\n\nThe parts alone on the container logs, on two threads.\n\n\
-             | | Seconds | MiB/s |\n|---|---:|---:|"
+             | | Seconds | MiB/s | In, MiB | Out, MiB |\n|---|---:|---:|---:|---:|"
         )?;
         for part in &self.parts {
-            let rate = mebibytes(part.bytes) / part.seconds;
-            writeln!(out, "| {} | {:.2} | {rate:.0} |", part.name, part.seconds)?;
+            let Part {
+                name,
+                bytes,
+                result,
+                seconds,
+            } = part;
+            let (bytes, result) = (mebibytes(*bytes), mebibytes(*result));
+            let rate = bytes / seconds;
+            writeln!(out, "| {name} | {seconds:.2} | {rate:.0} | {bytes:.0} | {result:.1} |")?;
         }
         Ok(())
     }

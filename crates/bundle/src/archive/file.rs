@@ -56,6 +56,7 @@ impl ArchiveFile {
     ///
     /// # Errors
     /// When it is not an archive of ours.
+    #[expect(clippy::disallowed_methods, reason = "a file of our own making")]
     pub fn open(path: &Path, loose: &[&str]) -> Result<Self, ArchiveFileError> {
         let read_error = |source| ArchiveFileError::Read {
             path: path.to_owned(),
@@ -150,6 +151,7 @@ impl Archive for ArchiveFile {
         vec![self.format]
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a file of our own making")]
     fn write_to(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
         if format != self.format {
             let message = format!(

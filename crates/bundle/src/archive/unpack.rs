@@ -10,6 +10,7 @@ use flate2::read::DeflateDecoder;
 use super::entry::Entry;
 
 /// Writes the entries below `folder`, which exists. Nobody but the owner can read them.
+#[expect(clippy::disallowed_methods, reason = "a file of our own making")]
 pub(super) fn write(entries: &[Entry], folder: &Path) -> io::Result<()> {
     for entry in entries {
         let path = folder.join(entry.path.as_str());
