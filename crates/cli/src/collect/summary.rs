@@ -1,12 +1,12 @@
 //! What a person, or a machine, is told at the end: findings first, then what is missing and why, then where the
 //! archive is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::io::IsTerminal;
 
 use anyhow::Result;
-use periscope_core::{Completeness, Finding, ItemRecord, Manifest, Receipt, State, Verdict};
+use periscope_core::{Completeness, Finding, Manifest, Receipt, State, Verdict};
 use serde_json::json;
 
 use super::quantity::show_size;
@@ -27,6 +27,15 @@ pub(super) struct Outcome<'a> {
     pub(super) archive_error: Option<String>,
     pub(super) uploads: &'a [Receipt],
     pub(super) upload_error: Option<String>,
+}
+
+/// What is not in the archive, or not whole.
+struct Missing<'a> {
+    action: &'a str,
+    /// The item; none where the action ended before it knew its items.
+    path: Option<&'a str>,
+    state: State,
+    reason: Option<&'a str>,
 }
 
 impl Outcome<'_> {
@@ -57,8 +66,15 @@ impl Outcome<'_> {
             .map(|(s, n)| (s.as_str(), n))
             .collect();
         let missing: Vec<_> = self
-            .incomplete()
-            .map(|item| json!({"action": item.action, "path": item.path, "state": item.state, "reason": item.reason}))
+            .missing()
+            .map(
+                |Missing {
+                     action,
+                     path,
+                     state,
+                     reason,
+                 }| { json!({"action": action, "path": path, "state": state, "reason": reason}) },
+            )
             .collect();
         let document = json!({
             "runId": self.manifest.run_id,
@@ -88,11 +104,28 @@ impl Outcome<'_> {
         text
     }
 
-    fn incomplete(&self) -> impl Iterator<Item = &ItemRecord> {
-        self.manifest
-            .items
-            .iter()
-            .filter(|item| !item.state.leaves_complete(false))
+    /// The items that are missing or cut, and the actions that ended early without an item that says so.
+    fn missing(&self) -> impl Iterator<Item = Missing<'_>> {
+        let items = &self.manifest.items;
+        let items = items.iter().filter(|item| !item.state.leaves_complete(false));
+        let told: BTreeSet<_> = items.clone().map(|item| item.action.as_str()).collect();
+        let actions = self.manifest.actions.iter();
+        let untold =
+            actions.filter(move |action| !action.state.leaves_complete(false) && !told.contains(action.id.as_str()));
+        let untold = untold.map(|action| Missing {
+            action: &action.id,
+            path: None,
+            state: action.state,
+            reason: action.reason.as_deref(),
+        });
+        items
+            .map(|item| Missing {
+                action: &item.action,
+                path: Some(item.path.as_str()),
+                state: item.state,
+                reason: item.reason.as_deref(),
+            })
+            .chain(untold)
     }
 
     fn push_findings(&self, text: &mut String, ink: Ink) {
@@ -135,19 +168,19 @@ impl Outcome<'_> {
     }
 
     fn push_missing(&self, text: &mut String, ink: Ink) {
-        let mut groups: BTreeMap<(State, &str, &str), Vec<&ItemRecord>> = BTreeMap::new();
-        for item in self.incomplete() {
-            let reason = item.reason.as_deref().unwrap_or_default();
+        let mut groups: BTreeMap<(State, &str, &str), Vec<Missing<'_>>> = BTreeMap::new();
+        for missing in self.missing() {
+            let reason = missing.reason.unwrap_or_default();
             groups
-                .entry((item.state, item.action.as_str(), reason))
+                .entry((missing.state, missing.action, reason))
                 .or_default()
-                .push(item);
+                .push(missing);
         }
         if !groups.is_empty() {
             push(text, format_args!("\n{}", ink.bold("Missing or cut")));
         }
-        for ((state, action, reason), items) in groups {
-            push(text, format_args!("  {state:<12} {action:<17} {}", names(&items)));
+        for ((state, action, reason), missing) in groups {
+            push(text, format_args!("  {state:<12} {action:<17} {}", names(&missing)));
             if !reason.is_empty() {
                 push(
                     text,
@@ -209,16 +242,16 @@ fn shortened(text: &str) -> String {
 }
 
 /// The names of a few items, and how many more there are.
-fn names(items: &[&ItemRecord]) -> String {
-    let short = |item: &&ItemRecord| {
-        let path = item.path.as_str();
-        path.split_once(&format!("/{}/", item.action))
+fn names(missing: &[Missing<'_>]) -> String {
+    let short = |missing: &Missing<'_>| {
+        let path = missing.path.unwrap_or("(whole action)");
+        path.split_once(&format!("/{}/", missing.action))
             .map_or(path, |(_, name)| name)
             .to_owned()
     };
-    let mut names: Vec<_> = items.iter().take(MAX_NAMED).map(short).collect();
-    if items.len() > MAX_NAMED {
-        names.push(format!("and {} more", items.len() - MAX_NAMED));
+    let mut names: Vec<_> = missing.iter().take(MAX_NAMED).map(short).collect();
+    if missing.len() > MAX_NAMED {
+        names.push(format!("and {} more", missing.len() - MAX_NAMED));
     }
     names.join(", ")
 }
@@ -263,5 +296,59 @@ impl Ink {
             Verdict::Pass => "32",
         };
         self.paint(&format!("{:<7}", verdict.to_string().to_uppercase()), code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use periscope_core::{ActionRecord, Completeness, Manifest, State};
+    use serde_json::{Value, json};
+
+    use super::Outcome;
+
+    #[test]
+    fn an_action_that_ended_before_it_knew_its_items_is_told_of() {
+        let action = |id: &str, state, reason: Option<&str>| ActionRecord {
+            id: id.to_owned(),
+            state,
+            reason: reason.map(str::to_owned),
+            started: jiff::Timestamp::UNIX_EPOCH,
+            millis: 1,
+        };
+        let manifest = Manifest {
+            schema: String::new(),
+            run_id: "r".parse().unwrap(),
+            node: "n".parse().unwrap(),
+            os: String::new(),
+            kernel: String::new(),
+            version: String::new(),
+            started: jiff::Timestamp::UNIX_EPOCH,
+            finished: jiff::Timestamp::UNIX_EPOCH,
+            completeness: Completeness::Partial,
+            actions: vec![
+                action("container-logs", State::Failed, Some("the action panicked: bug")),
+                action("kube-objects", State::NotApplicable, Some("no API server")),
+            ],
+            items: Vec::new(),
+        };
+        let outcome = Outcome {
+            manifest: &manifest,
+            findings: &[],
+            archives: &[],
+            archive_error: None,
+            uploads: &[],
+            upload_error: None,
+        };
+        let document: Value = serde_json::from_str(&outcome.as_json().unwrap()).unwrap();
+        assert_eq!(
+            document["missing"],
+            json!([{"action": "container-logs", "path": null, "state": "failed", "reason": "the action panicked: bug"}])
+        );
+        let text = outcome.as_text();
+        assert!(text.contains("failed       container-logs    (whole action)"), "{text}");
+        assert!(
+            text.contains("the action panicked: bug") && !text.contains("no API server"),
+            "{text}"
+        );
     }
 }
