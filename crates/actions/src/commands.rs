@@ -29,37 +29,66 @@ pub(crate) struct CommandRow {
 /// What programs say on standard error, in the C locale, when the right to do something is missing.
 const DENIALS: [&str; 3] = ["Permission denied", "Operation not permitted", "must be root"];
 
-/// Runs the command and streams what it prints into its artifact. What a command printed is kept however it ended; of
-/// one that failed and printed nothing there is only a record.
+/// What it means when a command that ended well printed nothing.
+#[derive(Debug)]
+pub(crate) enum Silence {
+    /// That there is nothing: an empty artifact says so.
+    Answer,
+    /// That the node does not have it, for this reason.
+    Absence(String),
+}
+
+/// Runs the command of a row and streams what it prints into the row's artifact; see [`copy`].
+pub(crate) async fn collect(commands: &dyn CommandRunner, sink: &Sink, row: &CommandRow) -> State {
+    match HostCommand::new(row.programs, row.timeout) {
+        Ok(command) => {
+            let command = command.args(row.args.iter().copied()).network(row.network);
+            copy(commands, sink, row.artifact, row.content, &command, Silence::Answer).await
+        }
+        Err(error) => record(sink, row.artifact, State::Failed, &error.to_string()),
+    }
+}
+
+/// Runs the command and streams what it prints into the artifact `name`. What a command printed is kept however it
+/// ended; of one that failed and printed nothing there is only a record.
 ///
 /// # Cancel safety
 /// When dropped, the command is killed, and what it printed until then is kept.
-pub(crate) async fn collect(commands: &dyn CommandRunner, sink: &Sink, row: &CommandRow) -> State {
-    let command = match HostCommand::new(row.programs, row.timeout) {
-        Ok(command) => command.args(row.args.iter().copied()).network(row.network),
-        Err(error) => return record(sink, row, State::Failed, &error.to_string()),
-    };
-    let mut running = match commands.spawn(&command).await {
+pub(crate) async fn copy(
+    commands: &dyn CommandRunner,
+    sink: &Sink,
+    name: &str,
+    content: Content,
+    command: &HostCommand,
+    silence: Silence,
+) -> State {
+    let mut running = match commands.spawn(command).await {
         Ok(running) => running,
-        Err(error) => return record(sink, row, state_of_error(&error), &reason_of(&error)),
+        Err(error) => return record(sink, name, state_of_error(&error), &reason_of(&error)),
     };
     let line = command.display();
+    let spec = ArtifactSpec::new(name, content).source(&*line);
     let mut stdout = BufReader::new(running.stdout());
     let silent = match stdout.fill_buf().await {
         Ok(first) => first.is_empty(),
-        Err(error) => return record(sink, row, State::Failed, &format!("{line} cannot be read: {error}")),
+        Err(error) => return record(sink, name, State::Failed, &format!("{line} cannot be read: {error}")),
     };
     if silent {
         let end = running.wait().await;
-        if let Some(problem) = end.problem() {
-            return record(sink, row, state_of_end(&end), &format!("{line} {problem}"));
-        }
-        return open(sink, row, &line).finish().await;
+        return match (end.problem(), silence) {
+            (Some(problem), _) => record(sink, name, state_of_end(&end), &format!("{line} {problem}")),
+            (None, Silence::Absence(reason)) => record(sink, name, State::NotPresent, &reason),
+            (None, Silence::Answer) => sink.writer(spec).finish().await,
+        };
     }
-    let mut artifact = open(sink, row, &line);
+    let mut artifact = sink.writer(spec);
     if let Err(error) = artifact.copy_from(stdout).await {
         let reason = format!("{line} cannot be read further: {error}");
         return artifact.finish_as(State::Failed, Some(reason)).await;
+    }
+    // Of a full artifact the rest is not read, and what becomes of the command then does not matter.
+    if artifact.is_full() {
+        return artifact.finish().await;
     }
     let end = running.wait().await;
     match end.problem() {
@@ -72,17 +101,13 @@ pub(crate) async fn collect(commands: &dyn CommandRunner, sink: &Sink, row: &Com
     }
 }
 
-fn open(sink: &Sink, row: &CommandRow, line: &str) -> periscope_core::ArtifactWriter {
-    sink.writer(ArtifactSpec::new(row.artifact, row.content).source(line))
-}
-
-fn record(sink: &Sink, row: &CommandRow, state: State, reason: &str) -> State {
-    sink.record(row.artifact, state, reason);
+fn record(sink: &Sink, name: &str, state: State, reason: &str) -> State {
+    sink.record(name, state, reason);
     state
 }
 
 /// How an item ends whose command was not run.
-pub(crate) fn state_of_error(error: &CommandError) -> State {
+fn state_of_error(error: &CommandError) -> State {
     match error.absence() {
         Absence::NotPresent => State::NotPresent,
         Absence::Denied => State::Denied,
@@ -92,7 +117,7 @@ pub(crate) fn state_of_error(error: &CommandError) -> State {
 }
 
 /// How an item ends whose command had a problem.
-pub(crate) fn state_of_end(end: &CommandEnd) -> State {
+fn state_of_end(end: &CommandEnd) -> State {
     if end.timed_out {
         State::TimedOut
     } else if DENIALS.iter().any(|denial| end.stderr_tail.contains(denial)) {

@@ -122,7 +122,7 @@ impl Action for SystemLogs {
                 } else {
                     cx.sink.record(FILES, State::NotPresent, "there are no journal files");
                     for journal in &journals {
-                        journalctl::copy(&self.commands, &cx.sink, journal, cx.since).await;
+                        journalctl::copy(&*self.commands, &cx.sink, journal, cx.since).await;
                     }
                 }
                 syslog::copy(&self.root, &cx.sink, cx.since).await;
