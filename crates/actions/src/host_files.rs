@@ -9,7 +9,7 @@ use periscope_core::{ArtifactSpec, Content, Encoding, Sink, State};
 use periscope_host::{Absence, Confinement, HostError, HostFile, HostPath, HostRoot};
 
 /// What lies before the first byte that is kept and is shown to the redactor only: as far as it ever looks back.
-const CONTEXT_BYTES: u64 = 64 * 1024;
+const CONTEXT_BYTES: u64 = periscope_redact::LOOK_BEHIND as u64;
 
 /// The first bytes of every gzip member (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
