@@ -78,6 +78,10 @@ async fn blocking<T: Send + 'static>(
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
 mod tests {
     use std::fs;
     use std::io;
