@@ -11,12 +11,12 @@ use periscope_core::{ArtifactSpec, End, ReadSeek, StoreError};
 use periscope_redact::{Redactor, Rules};
 use sha2::{Digest, Sha256};
 
-use crate::buffers::{BufferPool, Buffers};
+use crate::buffers::{BufferPool, Buffers, CHUNK};
 use crate::pipeline::{Kept, Sums, kind_of, spool_error};
 use crate::segment::Segments;
 
 /// Compressed bytes read at a time.
-const CHUNK: usize = 16 * 1024;
+const COMPRESSED: usize = 16 * 1024;
 /// The fixed part of a gzip member's header (RFC 1952, section 2.3).
 const HEADER: usize = 10;
 /// CRC-32 and length behind the deflate stream (RFC 1952, section 2.3).
@@ -120,9 +120,10 @@ fn look_through(
         clean: redacted,
         ..
     } = buffers;
+    inflated.resize(CHUNK, 0);
     let mut hash = Sha256::new();
     let mut reader = BufReader::with_capacity(
-        CHUNK,
+        COMPRESSED,
         HashingReader {
             source,
             hash: &mut hash,

@@ -12,7 +12,7 @@ use periscope_core::{ArtifactSpec, ArtifactStream, Content, End, StoreError, Sto
 use periscope_redact::{ContentKind, Redactor, Rules};
 use sha2::{Digest, Sha256};
 
-use crate::buffers::{BufferPool, Buffers};
+use crate::buffers::{BufferPool, Buffers, CHUNK};
 use crate::segment::{Extent, SegmentWriter};
 use crate::store::Shelf;
 
@@ -107,6 +107,7 @@ impl Pipeline {
         source: &mut dyn Read,
         on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Kept, StoreError> {
+        self.buffers.raw.resize(CHUNK, 0);
         let end = loop {
             let read = match source.read(&mut self.buffers.raw) {
                 Ok(0) => break End::Source,
