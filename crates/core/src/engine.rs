@@ -13,7 +13,7 @@ use tracing::{Instrument, info, info_span, warn};
 use crate::items::Items;
 use crate::sink::RunSink;
 use crate::{
-    Action, ActionContext, ActionError, ActionProgress, ActionRecord, Descriptor, ItemRecord, Limit, NodeInfo, Place,
+    Action, ActionContext, ActionError, ActionProgress, ActionRecord, Descriptor, ItemRecord, Limit, NodeInfo,
     Progress, RunId, Sink, State, Store, Support,
 };
 
@@ -136,11 +136,6 @@ impl Engine {
     /// What became of every item so far.
     pub fn items(&self) -> Vec<ItemRecord> {
         self.sink.items.records()
-    }
-
-    /// The path of an artifact of this node.
-    pub fn node_path(&self, action: &str, name: &str) -> crate::ArtifactPath {
-        Place::Node.path(self.node.name.as_str(), action, name)
     }
 }
 

@@ -75,15 +75,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// Tells the format from any line: one begins with a digit, the other with a brace.
-    pub fn detect(line: &[u8]) -> Option<Self> {
-        match line.first()? {
-            b'{' => Some(Self::Docker),
-            b'0'..=b'9' => Some(Self::Cri),
-            _ => None,
-        }
-    }
-
     /// Reads one line, with or without its newline.
     pub fn parse(self, line: &[u8]) -> Result<Record<'_>, ParseError> {
         match self {
