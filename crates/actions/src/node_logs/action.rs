@@ -1,6 +1,7 @@
 //! The action: finds what each entry of the list names and copies it to the same path below the action's folder.
 
 use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -63,7 +64,8 @@ impl NodeLogs {
     /// The files of all entries, each once; entries that name none are recorded.
     async fn find(&self, sink: &Sink) -> Vec<Found> {
         let mut found = Vec::new();
-        let mut seen = HashSet::new();
+        let mut seen: HashMap<_, String> = HashMap::new();
+        let mut aliases = HashSet::new();
         for entry in &self.entries {
             let (root, pattern) = (self.root.clone(), entry.clone());
             let looked = off_thread(move || look(&root, &pattern)).await;
@@ -90,8 +92,17 @@ impl NodeLogs {
                 sink.record(entry, State::NotPresent, format!("no file is called {entry}"));
             }
             for file in files {
-                if !seen.insert((file.metadata.dev, file.metadata.ino)) {
-                    continue;
+                match seen.entry((file.metadata.dev, file.metadata.ino)) {
+                    Entry::Vacant(place) => {
+                        place.insert(file.name.clone());
+                    }
+                    Entry::Occupied(first) => {
+                        if *first.get() != file.name && aliases.insert(file.name.clone()) {
+                            let reason = format!("it is the same file as {}", first.get());
+                            sink.record(&file.name, State::NotApplicable, reason);
+                        }
+                        continue;
+                    }
                 }
                 if found.len() == MAX_FILES {
                     let reason = format!(

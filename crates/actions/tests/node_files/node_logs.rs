@@ -31,6 +31,7 @@ async fn the_list_of_aks_is_taken_by_default_and_every_file_has_its_state() {
             "var/log/azure-vnet.log: not-applicable",
             "var/log/azure/Microsoft.AKS.Compute.AKS.Linux.AKSNode/extension.log: collected",
             "var/log/azure/aks/cloud-init-files.paved: collected",
+            "var/log/azure/aks/cluster-provision.log: not-applicable",
             "var/log/azure/cluster-provision.log: collected",
             "var/log/cloud-init.log: collected",
             "var/log/waagent.log.1: collected",
@@ -42,6 +43,10 @@ async fn the_list_of_aks_is_taken_by_default_and_every_file_has_its_state() {
         "{missing:?}"
     );
     assert_eq!(run.text("var/log/waagent.log.1"), "agent before\n");
+    assert_eq!(
+        run.reason("var/log/azure/aks/cluster-provision.log"),
+        "it is the same file as var/log/azure/cluster-provision.log"
+    );
     assert_eq!(run.reason("var/log/blobfuse*"), "no file is called /var/log/blobfuse*");
 }
 

@@ -111,8 +111,8 @@ impl Lines {
     fn bar(&mut self, id: &'static str) -> &ProgressBar {
         self.running.entry(id).or_insert_with(|| {
             let bar = self.display.add(ProgressBar::no_length());
-            let style =
-                ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            let style = ProgressStyle::with_template("{spinner} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
             bar.set_style(style);
             bar
         })
