@@ -26,7 +26,8 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    /// Time, memory, disk and size of `aks-periscope collect`, against gzip on the same cores
+    /// Time, memory, disk and size of `aks-periscope collect`, against gzip on the same cores.
+    /// Needs root, pigz, systemd-journal-remote, and 5 GB below the target folder
     Collect(collect::Args),
 }
 

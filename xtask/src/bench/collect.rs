@@ -96,6 +96,8 @@ impl Bench {
     }
 
     fn report(&self, node: &Node, larger: &Node) -> Result<Report> {
+        // First, because it asks every program that is needed for its version.
+        let machine = machine::describe()?;
         let files = node.log_files()?;
         say("pod logs");
         let pods = self.contest(
@@ -124,7 +126,7 @@ impl Bench {
         let larger_cost = self.collect(larger, both, Some(MEMORY))?.0;
         say("the parts alone");
         Ok(Report {
-            machine: machine::describe()?,
+            machine,
             runs: self.runs,
             log_bytes: files
                 .iter()

@@ -73,6 +73,8 @@ impl Node {
             made.multiply(&Self {
                 root: unfinished.join("larger"),
             })?;
+            // What is not on the disk yet cannot be forgotten.
+            rustix::fs::sync();
             fs::rename(&unfinished, &folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
         Ok((node, larger))
