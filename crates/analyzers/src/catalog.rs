@@ -2,7 +2,8 @@
 
 use periscope_core::Analyzer;
 
-use crate::{CustomDns, Outbound};
+use crate::custom_dns::CustomDns;
+use crate::outbound::Outbound;
 
 /// All analyzers, by id.
 pub const CATALOG: &[&dyn Analyzer] = &[&CustomDns, &Outbound];

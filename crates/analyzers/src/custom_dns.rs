@@ -24,7 +24,7 @@ static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
 };
 
 /// Finds custom DNS servers.
-pub struct CustomDns;
+pub(crate) struct CustomDns;
 
 impl Analyzer for CustomDns {
     fn descriptor(&self) -> &'static AnalyzerDescriptor {

@@ -15,6 +15,4 @@ mod summaries;
 
 pub use analysis::{ANALYSIS_FILE, analysis_json, read_analysis};
 pub use catalog::CATALOG;
-pub use custom_dns::CustomDns;
-pub use outbound::Outbound;
 pub use summaries::{network_config, network_outbound};

@@ -18,7 +18,7 @@ static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
 };
 
 /// Judges outbound connections.
-pub struct Outbound;
+pub(crate) struct Outbound;
 
 impl Analyzer for Outbound {
     fn descriptor(&self) -> &'static AnalyzerDescriptor {

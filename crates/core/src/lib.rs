@@ -2,7 +2,7 @@
 //!
 //! The way of the data: an [`Action`] opens artifacts in its [`Sink`]; their bytes go through an [`ArtifactWriter`] (or
 //! [`Sink::copy`]) into the [`Store`], which redacts, limits, hashes and compresses them. The [`Engine`] runs the planned
-//! actions side by side and ends with a [`RunReport`] in which every planned item has exactly one [`State`].
+//! actions side by side and gives every planned item exactly one [`State`], of which the [`Manifest`] is the record.
 //! [`Analyzer`]s read the stored artifacts, [`Exporter`]s take the finished [`Archive`] out.
 
 mod action;
