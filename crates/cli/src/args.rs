@@ -50,9 +50,14 @@ pub(crate) struct UploadArgs {
 /// Settings may also stand in the file given with `--config`, under the same names; a flag wins over the file.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct CollectArgs {
-    /// Folder for archives; they are written to DIR/<run-id>/
-    /// [default: /var/log/aks-periscope, else ./aks-periscope]
-    #[arg(long, short, value_name = "DIR")]
+    // Where a help text is no Markdown it is given as such.
+    #[arg(
+        long,
+        short,
+        value_name = "DIR",
+        help = "Folder for archives; they are written to DIR/<run-id>/ \
+                [default: /var/log/aks-periscope, else ./aks-periscope]"
+    )]
     pub(crate) output: Option<PathBuf>,
     /// Name of this run [default: the time, as 2026-11-20T20-10-33Z]
     #[arg(long, value_name = "ID", env = "DIAGNOSTIC_RUN_ID")]
@@ -75,9 +80,13 @@ pub(crate) struct CollectArgs {
     /// Namespaces whose containers' logs are taken; * for all [default: kube-system]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub(crate) namespaces: Option<Vec<String>>,
-    /// Objects to describe: namespace/resource[.group][/name]
-    /// [default: kube-system/pods,kube-system/services,kube-system/deployments]
-    #[arg(long, value_name = "OBJECT,...", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "OBJECT,...",
+        value_delimiter = ',',
+        help = "Objects to describe: namespace/resource[.group][/name] \
+                [default: kube-system/pods,kube-system/services,kube-system/deployments]"
+    )]
     pub(crate) kube_objects: Option<Vec<String>>,
     /// Node log files and globs [default: those of AKS nodes]
     #[arg(long, value_name = "PATH,...", value_delimiter = ',')]
@@ -85,11 +94,18 @@ pub(crate) struct CollectArgs {
     /// More systemd units whose journal is taken, as globs
     #[arg(long, value_name = "UNIT,...", value_delimiter = ',')]
     pub(crate) journal_units: Option<Vec<String>>,
-    /// What stands for the Internet: host[:port] or an http(s) URL [default: www.microsoft.com]
-    #[arg(long, value_name = "TARGET")]
+    #[arg(
+        long,
+        value_name = "TARGET",
+        help = "What stands for the Internet: host[:port] or an http(s) URL [default: www.microsoft.com]"
+    )]
     pub(crate) internet_target: Option<String>,
-    /// More hosts to reach: host[:port] or an http(s) URL
-    #[arg(long, value_name = "TARGET,...", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "TARGET,...",
+        value_delimiter = ',',
+        help = "More hosts to reach: host[:port] or an http(s) URL"
+    )]
     pub(crate) outbound_targets: Option<Vec<String>>,
     /// Nothing older than this: a time as 2026-11-20T20:00:00Z, or a span back from now as 24h or 7d
     #[arg(long, value_name = "WHEN")]
