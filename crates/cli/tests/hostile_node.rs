@@ -21,7 +21,7 @@ const LINE: &str = "2026-11-20T10:00:00.000000000Z stdout F hello\n";
 
 /// The root folder of a node, with one honest log.
 fn node() -> TempDir {
-    let root = tempfile::tempdir().unwrap();
+    let root = tempfile::tempdir().expect("a folder");
     put(root.path(), "etc/os-release", b"ID=ubuntu\n");
     put(root.path(), "etc/hostname", b"node-1\n");
     put(root.path(), "etc/shadow", b"root:$6$shadowed\n");
@@ -32,8 +32,8 @@ fn node() -> TempDir {
 
 fn put(root: &Path, path: &str, bytes: &[u8]) {
     let path = root.join(path);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
+    fs::create_dir_all(path.parent().expect("a path below the root")).expect("the folder");
+    fs::write(path, bytes).expect("the file");
 }
 
 /// Collects the files of the node, with nothing of this machine's environment.
@@ -48,14 +48,14 @@ fn collect(root: &Path, output: &Path, more: &[&str]) -> Output {
         .arg(output)
         .args(more)
         .output()
-        .unwrap()
+        .expect("the program starts")
 }
 
 /// Every file below.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
-        let path = entry.unwrap().path();
+        let path = entry.expect("an entry").path();
         if path.is_dir() {
             found.extend(files(&path));
         } else {
@@ -72,7 +72,7 @@ fn assert_nowhere(word: &str, output: &Output, folder: &Path) {
     assert!(!has(&output.stderr), "{word} is on standard error");
     for path in files(folder) {
         assert!(
-            !has(&fs::read(&path).unwrap()) && !has(path.as_os_str().as_encoded_bytes()),
+            !has(&fs::read(&path).expect("a file")) && !has(path.as_os_str().as_encoded_bytes()),
             "{word} is in {}",
             path.display()
         );
@@ -80,7 +80,8 @@ fn assert_nowhere(word: &str, output: &Output, folder: &Path) {
 }
 
 fn manifest(output: &Path) -> Value {
-    serde_json::from_slice(&fs::read(output.join("run-1/node-1/manifest.json")).unwrap()).unwrap()
+    let text = fs::read(output.join("run-1/node-1/manifest.json")).expect("a manifest");
+    serde_json::from_slice(&text).expect("JSON")
 }
 
 #[test]
