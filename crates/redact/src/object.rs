@@ -32,6 +32,7 @@ const CREDENTIALS: &[&str] = &[
 ///
 /// * `data` and `stringData` of Secrets, alone or in lists;
 /// * `value` of environment variables (`name`/`value`, `key`/`value`, `NAME=value`) whose name says that it is secret;
+/// * what follows such a name in a command (`--token`, `value`), and credentials in the headers of probes;
 /// * credentials of kubeconfigs, those of exec plug-ins and auth providers included;
 /// * values of secret names anywhere: `aadClientSecret` of `azure.json`, `password` of a registry, …;
 /// * the applied object in the annotation of kubectl, and any other JSON that is inside a string;
@@ -59,7 +60,7 @@ fn visit(value: &mut Value, depth: usize, counts: &mut Counts) {
     }
     match value {
         Value::Object(map) => visit_map(map, depth, counts),
-        Value::Array(items) => items.iter_mut().for_each(|item| visit_item(item, depth + 1, counts)),
+        Value::Array(items) => visit_items(items, depth + 1, counts),
         Value::String(text) => visit_text(text, depth, counts),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
@@ -76,11 +77,11 @@ fn visit_map(map: &mut Map<String, Value>, depth: usize, counts: &mut Counts) {
     let named = ["name", "key"]
         .iter()
         .find_map(|field| map.get(*field)?.as_str())
-        .and_then(secret_name);
-    if named.is_some()
+        .and_then(|name| header_rule(name).or(secret_name(name).map(|_| RuleId::EnvValue)));
+    if let Some(rule) = named
         && let Some(value) = map.get_mut("value")
     {
-        replace_leaves(value, RuleId::EnvValue, counts);
+        replace_leaves(value, rule, counts);
     }
     for (key, value) in map.iter_mut() {
         match (key.as_str(), &mut *value) {
@@ -109,7 +110,28 @@ fn visit_map(map: &mut Map<String, Value>, depth: usize, counts: &mut Counts) {
     }
 }
 
-/// `NAME=value` in a list of strings, as runtimes print an environment, and `--flag value` as two elements of a command.
+/// The elements of a list; in a command, the one after a flag whose name is secret is that secret.
+fn visit_items(items: &mut [Value], depth: usize, counts: &mut Counts) {
+    let mut flag: Option<(String, RuleId)> = None;
+    for item in items {
+        let next = item.as_str().and_then(flag_name).map(str::to_owned);
+        match (flag.take(), item.as_str()) {
+            (Some((name, rule)), Some(value)) if next.is_none() && may_be_secret(&name, value) => {
+                replace(item, rule, counts);
+            }
+            _ => visit_item(item, depth, counts),
+        }
+        flag = next.and_then(|name| secret_name(&name).map(|rule| (name, rule)));
+    }
+}
+
+/// The name in `--name`.
+fn flag_name(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("--").or(text.strip_prefix('-'))?;
+    (!name.contains(['=', ' '])).then_some(name)
+}
+
+/// `NAME=value` in a list of strings, as runtimes print an environment.
 fn visit_item(item: &mut Value, depth: usize, counts: &mut Counts) {
     if let Value::String(text) = item
         && let Some((name, value)) = text.split_once('=')
@@ -146,6 +168,16 @@ fn visit_json_text(text: &mut String, depth: usize, counts: &mut Counts) -> bool
         counts.merge(&found);
     }
     true
+}
+
+/// The rule for a header of HTTP whose whole value is a credential, as probes have them.
+fn header_rule(name: &str) -> Option<RuleId> {
+    let is = |headers: [&str; 2]| headers.iter().any(|header| header.eq_ignore_ascii_case(name));
+    if is(["Authorization", "Proxy-Authorization"]) {
+        Some(RuleId::Authorization)
+    } else {
+        is(["Cookie", "Set-Cookie"]).then_some(RuleId::Cookie)
+    }
 }
 
 /// The rule for a name whose values are secrets.
@@ -202,6 +234,14 @@ mod tests {
     #[case::runtime(
         json!({"Env": ["DB_PASSWORD=hunter2", "PATH=/bin"], "Args": ["--token=abc", "--v=2"]}),
         json!({"Env": ["DB_PASSWORD=[REDACTED:password]", "PATH=/bin"], "Args": ["--token=[REDACTED:token]", "--v=2"]})
+    )]
+    #[case::command(
+        json!({"command": ["app", "--token", "abc", "--password", "--v", "2", "-client-secret", "xyz", "end", "--token"]}),
+        json!({"command": ["app", "--token", "[REDACTED:token]", "--password", "--v", "2", "-client-secret", "[REDACTED:azure-client-secret]", "end", "--token"]})
+    )]
+    #[case::headers(
+        json!({"httpHeaders": [{"name": "authorization", "value": "Basic dTpw"}, {"name": "Cookie", "value": "a=b"}, {"name": "Host", "value": "h"}]}),
+        json!({"httpHeaders": [{"name": "authorization", "value": "[REDACTED:authorization]"}, {"name": "Cookie", "value": "[REDACTED:cookie]"}, {"name": "Host", "value": "h"}]})
     )]
     #[case::kubeconfig(
         json!({"users": [{"name": "a", "user": {"client-certificate-data": "Y2VydA==", "client-key-data": "a2V5", "token": "t", "password": "p", "username": "u",
