@@ -4,6 +4,7 @@ mod actions;
 mod args;
 mod collect;
 mod exit;
+mod runtime;
 mod small_file;
 mod storage;
 mod upload;

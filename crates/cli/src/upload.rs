@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::UploadArgs;
 use crate::collect::{find_cluster, loose_names, node_root, show_size};
 use crate::exit::{Ended, Exit, print};
-use crate::storage;
+use crate::{runtime, storage};
 
 /// Runs the command.
 pub(crate) fn run(args: UploadArgs) -> Result<Exit> {
@@ -23,13 +23,7 @@ pub(crate) fn run(args: UploadArgs) -> Result<Exit> {
         .next()
         .context("the archive has no format")?;
     let settings = storage::check(storage, format)?;
-    // Installed once for every TLS client of the process; a second installation changes nothing.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start")?;
-    runtime.block_on(async {
+    runtime::block_on(async {
         let root = node_root(None)?;
         let cluster = find_cluster(None, &root).await?;
         let storage = settings.exporter(&root, cluster.as_ref().ok())?;

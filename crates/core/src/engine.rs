@@ -182,6 +182,10 @@ async fn supervise(
         );
     }
     items.close(descriptor.id, left_state, &sink.store().redact(left_over));
+    if outcome.state != State::Collected && !items.has_some_of(descriptor.id) {
+        // It ended before it knew its items: what it was to gather is not silently absent.
+        sink.record("", left_state, left_over);
+    }
     progress.end(outcome.state);
 
     let millis = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -282,6 +282,16 @@ async fn an_error_ends_the_planned_items_with_its_own_state_and_causes() {
 }
 
 #[tokio::test]
+async fn an_action_that_ends_before_it_knows_its_items_has_one_that_says_so() {
+    let ran = run(vec![(descriptor!("early", ["<name>.txt"]), |_| {
+        Box::pin(async { Err(ActionError::new(State::NotApplicable, "no API server")) })
+    })])
+    .await;
+    assert_eq!(ran.state("early"), State::NotApplicable);
+    assert_eq!(ran.reason("early"), "no API server");
+}
+
+#[tokio::test]
 async fn an_action_that_makes_no_sense_here_is_not_run() {
     struct Elsewhere;
     #[async_trait]

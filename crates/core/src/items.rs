@@ -77,6 +77,14 @@ impl Items {
         }
     }
 
+    /// Whether the action has any item.
+    pub(crate) fn has_some_of(&self, action: &str) -> bool {
+        self.rows().by_path.values().any(|row| match row {
+            Row::Planned(by) | Row::Open(by) => *by == action,
+            Row::Done(record) => record.action == action,
+        })
+    }
+
     pub(crate) fn records(&self) -> Vec<ItemRecord> {
         let rows = self.rows();
         rows.by_path

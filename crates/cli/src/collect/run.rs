@@ -22,31 +22,28 @@ use super::summary::Outcome;
 use super::{documents, node, output};
 use crate::args::CollectArgs;
 use crate::exit::{Ended, Exit, in_one_line, print, tell};
+use crate::runtime;
 use crate::storage::Storage;
 
 /// How long the upload may go on after the run was told to end.
 const UPLOAD_GRACE: Duration = Duration::from_secs(30);
 /// Longest kubeconfig or certificate that is read from the node.
 const MAX_CREDENTIAL_BYTES: usize = 1024 * 1024;
-/// How long threads that hang in the kernel are waited for at the end.
-const SHUTDOWN: Duration = Duration::from_secs(1);
+/// How much is left to others of a processor that is wanted by more than us, as for nice(1).
+const NICENESS: i32 = 10;
 
 /// Runs the command.
 pub(crate) fn run(args: CollectArgs) -> Result<Exit> {
     let settings = Settings::check(args)?;
     let log = RunLog::start();
-    // Installed once for every TLS client of the process; a second installation changes nothing.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start")?;
-    let result = runtime.block_on(collect(settings, log));
-    runtime.shutdown_timeout(SHUTDOWN);
-    result
+    // The node's own work comes first. Commands of the node inherit it.
+    rustix::process::nice(NICENESS).ok();
+    runtime::block_on(collect(settings, log))
 }
 
 async fn collect(settings: Settings, log: RunLog) -> Result<Exit> {
+    let cancel = CancellationToken::new();
+    end_on_signal(cancel.clone())?;
     let root = node::root(settings.host_root.as_deref())?;
     let node = node::info(&root, settings.node_name.clone());
     let cluster = find_cluster(settings.kubeconfig.clone(), &root).await?;
@@ -66,8 +63,6 @@ async fn collect(settings: Settings, log: RunLog) -> Result<Exit> {
     let run_id = settings.run_id.clone().unwrap_or_else(|| RunId::at(Timestamp::now()));
     let store = SpoolStore::new(&output.folder, settings.budget).context("cannot make the spool")?;
     let store = Arc::new(store);
-    let cancel = CancellationToken::new();
-    end_on_signal(cancel.clone())?;
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let engine = Engine::new(
         node.clone(),
