@@ -45,7 +45,7 @@ async fn the_list_of_aks_is_taken_by_default_and_every_file_has_its_state() {
     assert_eq!(run.text("var/log/waagent.log.1"), "agent before\n");
     assert_eq!(
         run.reason("var/log/azure/aks/cluster-provision.log"),
-        "it is the same file as var/log/azure/cluster-provision.log"
+        "it is the same file as /var/log/azure/cluster-provision.log"
     );
     assert_eq!(run.reason("var/log/blobfuse*"), "no file is called /var/log/blobfuse*");
 }
