@@ -18,6 +18,7 @@ pub(super) fn describe() -> Result<Vec<(&'static str, String)>> {
         .find_map(|line| value(line, "MemTotal"))
         .unwrap_or_default();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("cannot read the kernel's release")?;
+    let load = fs::read_to_string("/proc/loadavg").context("cannot read the load")?;
     let disk = run(Command::new("df")
         .args(["--output=source,fstype"])
         .arg(fixture::folder()))?;
@@ -47,6 +48,7 @@ pub(super) fn describe() -> Result<Vec<(&'static str, String)>> {
                 .collect::<Vec<_>>()
                 .join(", "),
         ),
+        ("Load before", load.split(' ').next().unwrap_or_default().to_owned()),
         (
             "Programs",
             [first("rustc")?, first("pigz")?, first("gzip")?, first("journalctl")?].join("; "),

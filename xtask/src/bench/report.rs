@@ -163,14 +163,15 @@ impl Report {
         writeln!(
             out,
             "\nRead and written are what the programs asked of the system. Anonymous memory and temporary disk space are \
-             those of the product; for a pipeline they are the shell's and say nothing."
+             those of the product; for a pipeline they are the shell's and say nothing. Temporary are the files without a \
+             name: the spool, and the archive until it gets its own."
         )
     }
 
     fn limits(&self, out: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
-            "\n## Limits\n\nThe parts alone on the container logs, on two threads.\n\n\
+            "\n## Limits\n\nThe parts alone on the container logs, on two threads. Redacting and hashing take the inflating with them.\n\n\
              | | Seconds | MiB/s | In, MiB | Out, MiB |\n|---|---:|---:|---:|---:|"
         )?;
         for part in &self.parts {
@@ -180,9 +181,13 @@ impl Report {
                 result,
                 seconds,
             } = part;
-            let (bytes, result) = (mebibytes(*bytes), mebibytes(*result));
+            let bytes = mebibytes(*bytes);
             let rate = bytes / seconds;
-            writeln!(out, "| {name} | {seconds:.2} | {rate:.0} | {bytes:.0} | {result:.1} |")?;
+            write!(out, "| {name} | {seconds:.2} | {rate:.0} | {bytes:.0} |")?;
+            match result {
+                0 => writeln!(out, " |")?,
+                result => writeln!(out, " {:.1} |", mebibytes(*result))?,
+            }
         }
         Ok(())
     }
