@@ -32,6 +32,11 @@ pub struct ItemDescriptor {
 }
 
 impl ItemDescriptor {
+    /// A row of the table.
+    pub const fn new(path: &'static str, summary: &'static str) -> Self {
+        Self { path, summary }
+    }
+
     /// Whether the path is known before the action runs.
     pub fn is_fixed(&self) -> bool {
         !self.path.contains('<')

@@ -42,18 +42,18 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     ],
     sensitivity: Sensitivity::Workload,
     items: &[
-        ItemDescriptor {
-            path: "pods/<namespace>_<pod>_<uid>/<container>/<file>",
-            summary: "each file below /var/log/pods, inflated",
-        },
-        ItemDescriptor {
-            path: "docker/<namespace>_<pod>_<uid>/<container>/<file>",
-            summary: "each log below /var/lib/docker/containers that is not among the former",
-        },
-        ItemDescriptor {
-            path: "api/<namespace>_<pod>_<uid>/<container>/<instance>.log",
-            summary: "the API's logs of the current and the previous instance, where the node's files cannot be reached",
-        },
+        ItemDescriptor::new(
+            "pods/<namespace>_<pod>_<uid>/<container>/<file>",
+            "each file below /var/log/pods, inflated",
+        ),
+        ItemDescriptor::new(
+            "docker/<namespace>_<pod>_<uid>/<container>/<file>",
+            "each log below /var/lib/docker/containers that is not among the former",
+        ),
+        ItemDescriptor::new(
+            "api/<namespace>_<pod>_<uid>/<container>/<instance>.log",
+            "the API's logs of the current and the previous instance, where the node's files cannot be reached",
+        ),
     ],
 };
 

@@ -44,30 +44,26 @@ pub(crate) const DESCRIPTOR: Descriptor = Descriptor {
     rbac: &[],
     sensitivity: Sensitivity::Node,
     items: &[
-        item(names::HOST_RESOLV_CONF, "The node's `/etc/resolv.conf`"),
-        item(
+        ItemDescriptor::new(names::HOST_RESOLV_CONF, "The node's `/etc/resolv.conf`"),
+        ItemDescriptor::new(
             names::RESOLVED_RESOLV_CONF,
             "The servers behind systemd-resolved, `/run/systemd/resolve/resolv.conf`",
         ),
-        item(
+        ItemDescriptor::new(
             names::KUBELET_RESOLV_CONF,
             "The kubelet's `resolvConf`, where it is another file",
         ),
-        item("host-hosts", "The node's `/etc/hosts`"),
-        item("host-nsswitch.conf", "The node's `/etc/nsswitch.conf`"),
-        item(names::POD_RESOLV_CONF, "`/etc/resolv.conf` of the pod that collects"),
-        item(POD_HOSTS, "`/etc/hosts` of the pod that collects"),
-        item(
+        ItemDescriptor::new("host-hosts", "The node's `/etc/hosts`"),
+        ItemDescriptor::new("host-nsswitch.conf", "The node's `/etc/nsswitch.conf`"),
+        ItemDescriptor::new(names::POD_RESOLV_CONF, "`/etc/resolv.conf` of the pod that collects"),
+        ItemDescriptor::new(POD_HOSTS, "`/etc/hosts` of the pod that collects"),
+        ItemDescriptor::new(
             names::LOOKUPS,
             "Look-ups of cluster and public names at every name server, with latency and answer code",
         ),
-        item(names::LOOKUPS_TABLE, "The look-ups as a table"),
+        ItemDescriptor::new(names::LOOKUPS_TABLE, "The look-ups as a table"),
     ],
 };
-
-const fn item(path: &'static str, summary: &'static str) -> ItemDescriptor {
-    ItemDescriptor { path, summary }
-}
 
 /// Files of the node, and the artifacts they become.
 const NODE_FILES: [(&str, &str); 4] = [

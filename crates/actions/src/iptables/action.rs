@@ -24,34 +24,34 @@ pub(crate) const DESCRIPTOR: Descriptor = Descriptor {
     rbac: &[],
     sensitivity: Sensitivity::Node,
     items: &[
-        item(
+        ItemDescriptor::new(
             "iptables-save.txt",
             "IPv4 rules of all tables with counters, from `iptables-save -c`",
         ),
-        item(
+        ItemDescriptor::new(
             "ip6tables-save.txt",
             "IPv6 rules of all tables with counters, from `ip6tables-save -c`",
         ),
-        item("nft-ruleset.txt", "nftables rules, from `nft list ruleset`"),
-        item(
+        ItemDescriptor::new("nft-ruleset.txt", "nftables rules, from `nft list ruleset`"),
+        ItemDescriptor::new(
             "iptables-version.txt",
             "Version of the tools and their backend, legacy or nf_tables",
         ),
-        item(
+        ItemDescriptor::new(
             LEGACY_IPV4,
             "IPv4 tables of the legacy backend, which rules of the other one do not show",
         ),
-        item(LEGACY_IPV6, "IPv6 tables of the legacy backend"),
-        item(
+        ItemDescriptor::new(LEGACY_IPV6, "IPv6 tables of the legacy backend"),
+        ItemDescriptor::new(
             ipvs::SERVICES,
             "IPVS services and their servers, from `/proc/net/ip_vs`",
         ),
-        item(
+        ItemDescriptor::new(
             IPVS_STATS,
             "IPVS packet and connection counts, from `/proc/net/ip_vs_stats`",
         ),
-        item(conntrack::FILL, "Entries, limit and buckets of the connection table"),
-        item(
+        ItemDescriptor::new(conntrack::FILL, "Entries, limit and buckets of the connection table"),
+        ItemDescriptor::new(
             CONNTRACK_STATS,
             "Counters of the connection table by CPU, hexadecimal, from `/proc/net/stat/nf_conntrack`",
         ),
@@ -62,10 +62,6 @@ const LEGACY_IPV4: &str = "legacy-tables-ipv4.txt";
 const LEGACY_IPV6: &str = "legacy-tables-ipv6.txt";
 const IPVS_STATS: &str = "ipvs-stats.txt";
 const CONNTRACK_STATS: &str = "conntrack-stats.txt";
-
-const fn item(path: &'static str, summary: &'static str) -> ItemDescriptor {
-    ItemDescriptor { path, summary }
-}
 
 const COMMANDS: &[CommandRow] = &[
     row(

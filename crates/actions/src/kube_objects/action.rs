@@ -38,22 +38,22 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     ],
     sensitivity: Sensitivity::Configuration,
     items: &[
-        ItemDescriptor {
-            path: "<namespace>_<resource>.txt",
-            summary: "descriptions of all objects of one entry, with events",
-        },
-        ItemDescriptor {
-            path: "<namespace>_<resource>_<name>.txt",
-            summary: "description of the one object of an entry, with events",
-        },
-        ItemDescriptor {
-            path: "cluster-resources/<resource>/<namespace>.json",
-            summary: "the raw objects of all entries for one resource in one namespace, at the top of the archive",
-        },
-        ItemDescriptor {
-            path: "cluster-resources/events/<namespace>.json",
-            summary: "the raw events of each namespace that an entry names, at the top of the archive",
-        },
+        ItemDescriptor::new(
+            "<namespace>_<resource>.txt",
+            "descriptions of all objects of one entry, with events",
+        ),
+        ItemDescriptor::new(
+            "<namespace>_<resource>_<name>.txt",
+            "description of the one object of an entry, with events",
+        ),
+        ItemDescriptor::new(
+            "cluster-resources/<resource>/<namespace>.json",
+            "the raw objects of all entries for one resource in one namespace, at the top of the archive",
+        ),
+        ItemDescriptor::new(
+            "cluster-resources/events/<namespace>.json",
+            "the raw events of each namespace that an entry names, at the top of the archive",
+        ),
     ],
 };
 

@@ -29,42 +29,30 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     rbac: &[],
     sensitivity: Sensitivity::Configuration,
     items: &[
-        ItemDescriptor {
-            path: CMDLINE,
-            summary: "the running kubelet's arguments, one per line",
-        },
-        ItemDescriptor {
-            path: "config.<yaml|json>",
-            summary: "the file that --config names, or the one in its usual place",
-        },
-        ItemDescriptor {
-            path: "config.d/<file>",
-            summary: "the drop-ins below --config-dir",
-        },
-        ItemDescriptor {
-            path: names::KUBELET_SETTINGS,
-            summary: "the settings in force that other items are read against: DNS, pods, cgroups, runtime",
-        },
-        ItemDescriptor {
-            path: "files/<path>",
-            summary: "systemd unit, its drop-ins and files of environment variables",
-        },
-        ItemDescriptor {
-            path: names::KUBELET_CERTIFICATES,
-            summary: "subject, issuer, names and validity of each certificate of the kubelet and the cluster on the node",
-        },
-        ItemDescriptor {
-            path: KUBECONFIG,
-            summary: "the kubelet's kubeconfig without credentials",
-        },
-        ItemDescriptor {
-            path: BOOTSTRAP_KUBECONFIG,
-            summary: "the kubeconfig for the first start, without credentials",
-        },
-        ItemDescriptor {
-            path: AZURE,
-            summary: "/etc/kubernetes/azure.json without secrets",
-        },
+        ItemDescriptor::new(CMDLINE, "the running kubelet's arguments, one per line"),
+        ItemDescriptor::new(
+            "config.<yaml|json>",
+            "the file that --config names, or the one in its usual place",
+        ),
+        ItemDescriptor::new("config.d/<file>", "the drop-ins below --config-dir"),
+        ItemDescriptor::new(
+            names::KUBELET_SETTINGS,
+            "the settings in force that other items are read against: DNS, pods, cgroups, runtime",
+        ),
+        ItemDescriptor::new(
+            "files/<path>",
+            "systemd unit, its drop-ins and files of environment variables",
+        ),
+        ItemDescriptor::new(
+            names::KUBELET_CERTIFICATES,
+            "subject, issuer, names and validity of each certificate of the kubelet and the cluster on the node",
+        ),
+        ItemDescriptor::new(KUBECONFIG, "the kubelet's kubeconfig without credentials"),
+        ItemDescriptor::new(
+            BOOTSTRAP_KUBECONFIG,
+            "the kubeconfig for the first start, without credentials",
+        ),
+        ItemDescriptor::new(AZURE, "/etc/kubernetes/azure.json without secrets"),
     ],
 };
 

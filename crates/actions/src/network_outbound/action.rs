@@ -37,22 +37,18 @@ pub(crate) const DESCRIPTOR: Descriptor = Descriptor {
     rbac: &[],
     sensitivity: Sensitivity::Node,
     items: &[
-        item(
+        ItemDescriptor::new(
             names::CONNECTIONS,
             "Each try with its phases, their times, certificates and errors",
         ),
-        item(names::CONNECTIONS_TABLE, "The tries as a table"),
-        item(
+        ItemDescriptor::new(names::CONNECTIONS_TABLE, "The tries as a table"),
+        ItemDescriptor::new(
             PROXIES,
             "Proxy settings of this program and of the node's `/etc/environment`; tries use none",
         ),
-        item("<target>", "Why a standing target could not be named"),
+        ItemDescriptor::new("<target>", "Why a standing target could not be named"),
     ],
 };
-
-const fn item(path: &'static str, summary: &'static str) -> ItemDescriptor {
-    ItemDescriptor { path, summary }
-}
 
 /// Tries outbound connections.
 pub(crate) struct NetworkOutbound {

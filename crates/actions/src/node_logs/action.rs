@@ -31,10 +31,10 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     limit: 128 * 1024 * 1024,
     rbac: &[],
     sensitivity: Sensitivity::Node,
-    items: &[ItemDescriptor {
-        path: "<path>",
-        summary: "each file at its path on the node, inflated; each entry of the list that names no file, as it is listed",
-    }],
+    items: &[ItemDescriptor::new(
+        "<path>",
+        "each file at its path on the node, inflated; each entry of the list that names no file, as it is listed",
+    )],
 };
 
 /// Gathers log files of the node.

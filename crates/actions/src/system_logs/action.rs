@@ -27,34 +27,19 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     rbac: &[],
     sensitivity: Sensitivity::Node,
     items: &[
-        ItemDescriptor {
-            path: "journal/kernel.log",
-            summary: "the kernel's journal, of all boots",
-        },
-        ItemDescriptor {
-            path: "journal/kubelet.log",
-            summary: "the journal of kubelet.service",
-        },
-        ItemDescriptor {
-            path: "journal/containerd.log",
-            summary: "the journal of containerd.service",
-        },
-        ItemDescriptor {
-            path: "journal/docker.log",
-            summary: "the journal of docker.service",
-        },
-        ItemDescriptor {
-            path: "journal/<unit>.log",
-            summary: "the journal of each further unit asked for",
-        },
-        ItemDescriptor {
-            path: FILES,
-            summary: "each journal file: entries read, damage, and the error that ended the reading",
-        },
-        ItemDescriptor {
-            path: "syslog/<file>",
-            summary: "syslog, messages and kern.log, where there is no journal",
-        },
+        ItemDescriptor::new("journal/kernel.log", "the kernel's journal, of all boots"),
+        ItemDescriptor::new("journal/kubelet.log", "the journal of kubelet.service"),
+        ItemDescriptor::new("journal/containerd.log", "the journal of containerd.service"),
+        ItemDescriptor::new("journal/docker.log", "the journal of docker.service"),
+        ItemDescriptor::new("journal/<unit>.log", "the journal of each further unit asked for"),
+        ItemDescriptor::new(
+            FILES,
+            "each journal file: entries read, damage, and the error that ended the reading",
+        ),
+        ItemDescriptor::new(
+            "syslog/<file>",
+            "syslog, messages and kern.log, where there is no journal",
+        ),
     ],
 };
 
