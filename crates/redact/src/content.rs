@@ -23,6 +23,9 @@ pub enum RedactError {
     /// Bytes came after the end of the stream.
     #[error("the stream was finished before")]
     Finished,
+    /// The stream begins with the byte order mark of UTF-16, which the rules do not read.
+    #[error("it is text in UTF-16, whose secrets cannot be told from the rest")]
+    Utf16,
     /// A replacement lies outside of what is held: a fault in the redactor.
     #[error("a replacement lies outside of the text")]
     Inconsistent,

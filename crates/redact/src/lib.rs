@@ -11,7 +11,8 @@
 //!   found whole wherever it lies in a line of any length. A fragment whose rest does not come within that is
 //!   decided without it.
 //! * **Binary content** is searched only for forms that leave no doubt, and replaced by asterisks of the same length.
-//! * **Not found**: text in UTF-16 or compressed, secrets without a name or a known form, values split over lines in ways
+//! * **Not read**: text that begins with the mark of UTF-16 is an error, so that it is withheld.
+//! * **Not found**: text in UTF-16 without that mark or compressed, secrets without a name or a known form, values split over lines in ways
 //!   other than PEM, YAML blocks and `name`/`value` pairs.
 //! * **Fail closed**: after an error nothing of the stream may be shipped.
 

@@ -26,6 +26,9 @@ const MAX_HELD: u64 = 2 * LOOK_BEHIND as u64;
 /// Blocks of this size, and their lower-cased copy, stay in the fast caches.
 const BLOCK: usize = 32 << 10;
 
+/// Length of the mark with which UTF-16 begins (RFC 2781, section 3.2).
+const BYTE_ORDER_MARK: usize = 2;
+
 /// Removes secrets from one stream of bytes. See the [crate] for what it finds.
 ///
 /// ```
@@ -55,6 +58,8 @@ pub struct Redactor {
     /// Replacements in what is held, in order.
     edits: Vec<Edit>,
     lower: Vec<u8>,
+    /// The first bytes of the stream, as far as they came.
+    beginning: Vec<u8>,
     finished: bool,
 }
 
@@ -71,6 +76,7 @@ impl Redactor {
             lanes: Default::default(),
             edits: Vec::new(),
             lower: Vec::new(),
+            beginning: Vec::with_capacity(BYTE_ORDER_MARK),
             finished: false,
         }
     }
@@ -105,6 +111,7 @@ impl Redactor {
         if self.finished {
             return Err(RedactError::Finished);
         }
+        self.look_at_beginning(input)?;
         let mut rest = input;
         while !rest.is_empty() {
             if self.held.is_empty() && self.is_idle() {
@@ -118,6 +125,18 @@ impl Redactor {
             let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |last| last + 1);
             self.long_way(&rest[..line], out)?;
             rest = &rest[line..];
+        }
+        Ok(())
+    }
+
+    /// Refuses what the rules cannot read. Bytes are bytes, though, where nobody said that they are text.
+    fn look_at_beginning(&mut self, input: &[u8]) -> Result<(), RedactError> {
+        if self.beginning.len() < BYTE_ORDER_MARK && self.kind != ContentKind::Binary {
+            let missing = BYTE_ORDER_MARK - self.beginning.len();
+            self.beginning.extend(input.iter().take(missing));
+            if matches!(self.beginning.as_slice(), [0xff, 0xfe] | [0xfe, 0xff]) {
+                return Err(RedactError::Utf16);
+            }
         }
         Ok(())
     }

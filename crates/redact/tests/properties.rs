@@ -1,6 +1,6 @@
 //! What holds for all bytes: the cut of the input does not matter, a second pass changes nothing, records stay records.
 
-use periscope_redact::{ContentKind, Redactor, Rules};
+use periscope_redact::{ContentKind, RedactError, Redactor, Rules};
 use proptest::prelude::*;
 
 const KINDS: [ContentKind; 6] = [
@@ -240,4 +240,20 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn utf_16_is_refused_however_it_comes() {
+    let text: Vec<u8> = [0xff, 0xfe]
+        .into_iter()
+        .chain("password=hunter2".encode_utf16().flat_map(u16::to_le_bytes))
+        .collect();
+    for size in [1, 2, 7, text.len()] {
+        let mut redactor = Redactor::new(Rules::shared(), ContentKind::Text);
+        let mut out = Vec::new();
+        let result = text.chunks(size).try_for_each(|chunk| redactor.push(chunk, &mut out));
+        assert!(matches!(result, Err(RedactError::Utf16)), "{size}: {result:?}");
+    }
+    let mut binary = Redactor::new(Rules::shared(), ContentKind::Binary);
+    assert!(binary.push(&text, &mut Vec::new()).is_ok());
 }
