@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
     /// Put the figures into docs/benchmarks.md
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quick")]
     write: bool,
 }
 
