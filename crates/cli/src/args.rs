@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
+use secrecy::SecretString;
 
 use crate::exit::Exit;
 
@@ -151,7 +152,7 @@ pub(crate) struct StorageArgs {
     pub(crate) container: Option<String>,
     /// Shared access signature. Other users see command lines: prefer the environment or --sas-file
     #[arg(long, value_name = "SAS", env = "AZURE_BLOB_SAS_KEY", hide_env_values = true)]
-    pub(crate) sas_token: Option<String>,
+    pub(crate) sas_token: Option<SecretString>,
     /// File that holds the shared access signature
     #[arg(long, value_name = "FILE", conflicts_with = "sas_token")]
     pub(crate) sas_file: Option<PathBuf>,

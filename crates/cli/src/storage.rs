@@ -12,6 +12,7 @@ use periscope_exporters::{
     container_name_from_fqdn,
 };
 use periscope_host::{HostPath, HostRoot};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::args::StorageArgs;
@@ -71,7 +72,9 @@ pub(crate) fn check(args: StorageArgs, format: Format) -> Result<StorageSettings
             .map(|word| word.parse().map_err(Ended::usage))
             .collect::<Result<_>>()?,
     };
-    let sas = match (given(sas_token), sas_file) {
+    // An empty one is none: an unset key of a Secret arrives so.
+    let sas_token = sas_token.filter(|sas| !sas.expose_secret().trim().is_empty());
+    let sas = match (sas_token, sas_file) {
         (Some(sas), _) => Some(sas),
         (None, Some(path)) => Some(read_sas(&path)?),
         (None, None) => None,
@@ -86,18 +89,19 @@ pub(crate) fn check(args: StorageArgs, format: Format) -> Result<StorageSettings
     })
 }
 
-fn read_sas(path: &Path) -> Result<String> {
+fn read_sas(path: &Path) -> Result<SecretString> {
     let unusable = |what: &str| Ended::usage(format!("invalid --sas-file {}: {what}", path.display()));
     let sas = small_file::read(path, MAX_SAS_BYTES).map_err(|what| unusable(&what))?;
-    Some(sas.trim().to_owned())
-        .filter(|sas| !sas.is_empty())
-        .ok_or_else(|| unusable("it is empty"))
+    match sas.trim() {
+        "" => Err(unusable("it is empty")),
+        sas => Ok(sas.into()),
+    }
 }
 
-fn credential(sas: Option<String>, identity: Option<&str>) -> Result<BlobCredential> {
+fn credential(sas: Option<SecretString>, identity: Option<&str>) -> Result<BlobCredential> {
     match (sas, identity) {
         (Some(_), Some(_)) => Err(Ended::usage("both a SAS and --identity: expected one of them")),
-        (Some(sas), None) => Ok(BlobCredential::Sas(sas.into())),
+        (Some(sas), None) => Ok(BlobCredential::Sas(sas)),
         (None, Some("workload-identity")) => Ok(BlobCredential::WorkloadIdentity(WorkloadIdentity::default())),
         (None, Some("managed-identity")) => Ok(BlobCredential::ManagedIdentity { client_id: None }),
         (None, Some(other)) => Err(Ended::usage(format!(
@@ -211,7 +215,9 @@ mod tests {
     #[case(Some("sig"), Some("managed-identity"), "both a SAS and --identity")]
     #[case(None, Some("me"), "unknown identity \"me\"")]
     fn bad_credentials_are_named(#[case] sas: Option<&str>, #[case] identity: Option<&str>, #[case] start: &str) {
-        let error = credential(sas.map(str::to_owned), identity).unwrap_err().to_string();
+        let error = credential(sas.map(secrecy::SecretString::from), identity)
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with(start) && error.contains("expected"), "{error}");
     }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::args::{CollectArgs, StorageArgs};
@@ -36,7 +37,7 @@ struct Config {
     upload: Option<bool>,
     storage_account: Option<String>,
     container: Option<String>,
-    sas_token: Option<String>,
+    sas_token: Option<SecretString>,
     sas_file: Option<PathBuf>,
     identity: Option<String>,
     cloud: Option<String>,
@@ -149,7 +150,7 @@ mod tests {
         assert_eq!(args.since.as_deref(), Some("1h"));
         assert_eq!(args.timeout.as_deref(), Some("5m"));
         assert!(args.no_upload && !args.upload);
-        assert_eq!(args.storage.sas_token, None);
+        assert!(args.storage.sas_token.is_none());
     }
 
     #[test]
