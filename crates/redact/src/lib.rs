@@ -18,6 +18,7 @@
 
 mod carry;
 mod class;
+mod command;
 mod content;
 mod counts;
 mod found;

@@ -53,16 +53,15 @@ impl Task<'_> {
             if self.binary && !self.rules.fits_binary(&candidate) {
                 continue;
             }
-            let Some(found) = self.rules.judge(&candidate, self.view, &at) else {
-                continue;
-            };
-            if found.carry.is_some() {
-                carry.clone_from(&found.carry);
-            }
-            let range = found.range.start.max(self.floor)..found.range.end;
-            if !range.is_empty() {
-                horizon = horizon.max(range.end);
-                take(taken, Found { range, ..found });
+            for found in self.rules.judge(&candidate, self.view, &at) {
+                if found.carry.is_some() {
+                    carry.clone_from(&found.carry);
+                }
+                let range = found.range.start.max(self.floor)..found.range.end;
+                if !range.is_empty() {
+                    horizon = horizon.max(range.end);
+                    take(taken, Found { range, ..found });
+                }
             }
         }
         (horizon, carry)

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use crate::command::{Place, Program};
 use crate::counts::Counts;
 use crate::name::{self, Kind};
 use crate::rules::{RULES, RuleId};
@@ -112,6 +113,7 @@ fn visit_map(map: &mut Map<String, Value>, depth: usize, counts: &mut Counts) {
 
 /// The elements of a list; in a command, the one after a flag whose name is secret is that secret.
 fn visit_items(items: &mut [Value], depth: usize, counts: &mut Counts) {
+    redact_command(items, counts);
     let mut flag: Option<(String, RuleId)> = None;
     for item in items {
         let next = item.as_str().and_then(flag_name).map(str::to_owned);
@@ -122,6 +124,41 @@ fn visit_items(items: &mut [Value], depth: usize, counts: &mut Counts) {
             _ => visit_item(item, depth, counts),
         }
         flag = next.and_then(|name| secret_name(&name).map(|rule| (name, rule)));
+    }
+}
+
+/// Passwords behind the short flags of known programs, in a command whose words are elements of a list.
+fn redact_command(items: &mut [Value], counts: &mut Counts) {
+    let program_of = |item: &Value| Program::of(item.as_str()?.as_bytes());
+    let Some((start, program)) = items
+        .iter()
+        .enumerate()
+        .find_map(|(at, item)| Some((at, program_of(item)?)))
+    else {
+        return;
+    };
+    let mut is_value = false;
+    for item in items.iter_mut().skip(start + 1) {
+        let Value::String(word) = item else { continue };
+        let place = program.password(word.as_bytes());
+        let from = match place {
+            _ if is_value => Some(0),
+            Some(Place::Attached(from)) => Some(from),
+            _ => None,
+        };
+        if let Some(from) = from
+            && let Some(value) = word.get(from..)
+            && let Some(secret) = program.secret_in(value.as_bytes())
+            && let Some(kept) = word.get(..from + secret.start)
+        {
+            *word = format!("{kept}{}", marker::text(RuleId::CommandPassword));
+            counts.add(RuleId::CommandPassword);
+        }
+        // What sshpass runs has flags of its own.
+        if program == Program::Sshpass && (is_value || !word.starts_with('-')) {
+            return;
+        }
+        is_value = !is_value && place == Some(Place::Next);
     }
 }
 
@@ -238,6 +275,18 @@ mod tests {
     #[case::command(
         json!({"command": ["app", "--token", "abc", "--password", "--v", "2", "-client-secret", "xyz", "end", "--token"]}),
         json!({"command": ["app", "--token", "[REDACTED:token]", "--password", "--v", "2", "-client-secret", "[REDACTED:azure-client-secret]", "end", "--token"]})
+    )]
+    #[case::curl(
+        json!({"command": ["/usr/bin/curl", "-su", "admin:hunter2", "--proxy-user", "p:y1", "-u", "root", "https://h"]}),
+        json!({"command": ["/usr/bin/curl", "-su", "admin:[REDACTED:command-password]", "--proxy-user", "p:[REDACTED:command-password]", "-u", "root", "https://h"]})
+    )]
+    #[case::mysql(
+        json!({"args": ["mysql", "-uroot", "-phunter2", "-h", "db"]}),
+        json!({"args": ["mysql", "-uroot", "-p[REDACTED:command-password]", "-h", "db"]})
+    )]
+    #[case::sshpass(
+        json!({"args": ["sshpass", "-p", "hunter2", "ssh", "-p", "2222"]}),
+        json!({"args": ["sshpass", "-p", "[REDACTED:command-password]", "ssh", "-p", "2222"]})
     )]
     #[case::headers(
         json!({"httpHeaders": [{"name": "authorization", "value": "Basic dTpw"}, {"name": "Cookie", "value": "a=b"}, {"name": "Host", "value": "h"}]}),

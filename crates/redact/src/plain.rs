@@ -212,6 +212,10 @@ fn is_prose(view: View<'_>, name: &Name, value: &Value, found: &[u8]) -> bool {
         return false;
     }
     let after = class::run(view.text, value.range.end, SPACE);
+    if value.tie == Tie::Argument && view.text.get(after) == Some(&b'-') {
+        // Another flag follows: a command, not a sentence.
+        return false;
+    }
     let last = view.to_end && after == view.text.len();
     let first = view.from_start && before_name(view.text, name).is_some();
     match name.kind {
@@ -221,7 +225,7 @@ fn is_prose(view: View<'_>, name: &Name, value: &Value, found: &[u8]) -> bool {
 }
 
 /// Values that somebody has hidden already, or that a template will fill in.
-fn is_placeholder(found: &[u8]) -> bool {
+pub(crate) fn is_placeholder(found: &[u8]) -> bool {
     let hidden = found.iter().all(|&b| matches!(b, b'*' | b'.' | b'-' | b'_'))
         || found.iter().all(|&b| matches!(b, b'x' | b'X'));
     let template = [

@@ -25,6 +25,7 @@ pub(crate) enum RuleId {
     BearerToken,
     BootstrapToken,
     ClientKey,
+    CommandPassword,
     Cookie,
     DockerAuth,
     EnvValue,
@@ -46,7 +47,7 @@ pub(crate) enum RuleId {
 }
 
 impl RuleId {
-    pub(crate) const COUNT: usize = 27;
+    pub(crate) const COUNT: usize = 28;
 }
 
 const fn rule(id: &'static str, finds: &'static str, example: &'static str, redacted: &'static str) -> Rule {
@@ -113,6 +114,12 @@ pub const RULES: &[Rule] = &[
         "client-key-data of kubeconfig files",
         "    client-key-data: bm90IGEgcmVhbCBrZXk=",
         "    client-key-data: [REDACTED:client-key]",
+    ),
+    rule(
+        "command-password",
+        "passwords behind -u of curl (the user stays), -p of MySQL clients and -p of sshpass",
+        "curl -s -u admin:hunter2 https://registry/v2/",
+        "curl -s -u admin:[REDACTED:command-password] https://registry/v2/",
     ),
     rule(
         "cookie",
@@ -188,7 +195,7 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "service-token",
-        "tokens of other services that are known by their form (Docker Hub, Vault, Stripe, Grafana, Hugging Face, PyPI)",
+        "tokens of other services that are known by their form (Docker Hub, Vault, Stripe, Grafana, Hugging Face, PyPI, Databricks)",
         "login with dckr_pat_0123456789abcdefghijABCDEFG",
         "login with [REDACTED:service-token]",
     ),

@@ -10,12 +10,13 @@ use crate::class::{NAME, QUOTE, SPACE};
 use crate::found::{Found, View};
 use crate::name::Word;
 use crate::token::{MARKED, PREFIXED};
-use crate::{class, header, marker, pem, plain, token, url};
+use crate::{class, command, header, marker, pem, plain, token, url};
 
 /// Who looks at a place.
 #[derive(Clone, Copy, Debug)]
 enum Trigger {
     Named(Word),
+    Command,
     Auth,
     Bearer,
     Cookie,
@@ -126,9 +127,10 @@ impl Rules {
         self.binary[candidate.literal]
     }
 
-    /// Looks closer. `at` is the candidate's place in the view.
-    pub(crate) fn judge(&self, candidate: &Candidate, view: View<'_>, at: &Range<usize>) -> Option<Found> {
+    /// Looks closer. `at` is the candidate's place in the view. Only commands have more than one secret.
+    pub(crate) fn judge(&self, candidate: &Candidate, view: View<'_>, at: &Range<usize>) -> Vec<Found> {
         let found = match self.triggers[candidate.literal] {
+            Trigger::Command => return keep_new(view.text, at, command::passwords(view, at)),
             Trigger::Named(word) => plain::named(view, at, word),
             Trigger::Auth => header::auth(view, at),
             Trigger::Bearer => header::bearer(view, at),
@@ -144,15 +146,22 @@ impl Rules {
             Trigger::EntraSecret => token::entra_secret(view, at),
             Trigger::Prefixed(which) => token::after_prefix(view, at, &PREFIXED[which]),
             Trigger::Marked(which) => token::marked_key(view, at, &MARKED[which]),
-        }?;
-        // Nothing is redacted twice: the ids in markers are words that rules look for, and what touches a marker was
-        // judged when the marker was made.
-        let done = marker::touches(view.text, at) || marker::touches(view.text, &found.range);
-        (!done).then(|| {
-            let range = class::outside_escape(view.text, found.range.clone());
-            Found { range, ..found }
-        })
+        };
+        keep_new(view.text, at, found)
     }
+}
+
+/// Nothing is redacted twice: the ids in markers are words that rules look for, and what touches a marker was judged
+/// when the marker was made.
+fn keep_new(text: &[u8], at: &Range<usize>, found: impl IntoIterator<Item = Found>) -> Vec<Found> {
+    let mut kept = Vec::new();
+    for found in found {
+        if !marker::touches(text, at) && !marker::touches(text, &found.range) {
+            let range = class::outside_escape(text, found.range.clone());
+            kept.push(Found { range, ..found });
+        }
+    }
+    kept
 }
 
 /// A glance at what surrounds a word, to pass over prose: nothing is tied to a word that stands alone, and `auth` is
@@ -200,6 +209,7 @@ fn literals() -> Vec<(String, Trigger)> {
         ("8q~", Trigger::EntraSecret),
     ];
     all.extend(Word::ALL.iter().map(|&(word, what)| (word, Trigger::Named(what))));
+    all.extend(command::LITERALS.map(|name| (name, Trigger::Command)));
     all.extend(pem::IN_BASE64.iter().map(|form| (*form, Trigger::PemInBase64)));
     // The first one is found as a token: it begins like one.
     all.extend(

@@ -45,6 +45,7 @@ pub(crate) const PREFIXED: &[Prefixed] = &[
     prefixed("ya29.", RuleId::GoogleKey, NAME, 20),
     prefixed("GOCSPX-", RuleId::GoogleKey, BASE64_URL, 20),
     prefixed("dckr_pat_", RuleId::ServiceToken, BASE64_URL, 20),
+    prefixed("dapi", RuleId::ServiceToken, WORD, 32),
     prefixed("glsa_", RuleId::ServiceToken, WORD, 30),
     prefixed("hvs.", RuleId::ServiceToken, BASE64_URL, 20),
     prefixed("hf_", RuleId::ServiceToken, BASE64, 30),

@@ -262,7 +262,7 @@ fn skip_space(text: &[u8], at: usize) -> Option<usize> {
 
 /// Where a value without quotes ends. `,`, `;` and `&` end it only where another pair follows, as they may be part of a
 /// password; brackets at the very end belong to what is around.
-fn bare_end(text: &[u8], start: usize) -> usize {
+pub(crate) fn bare_end(text: &[u8], start: usize) -> usize {
     let mut at = start;
     while let Some(&byte) = text.get(at) {
         let ends = match byte {

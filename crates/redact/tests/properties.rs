@@ -15,6 +15,14 @@ const KINDS: [ContentKind; 6] = [
 /// Pieces that rules look for, halves of them, and what stands between.
 const PIECES: &[&str] = &[
     "password",
+    "curl ",
+    "mysql ",
+    "sshpass ",
+    " -u ",
+    " -p",
+    "\"-p",
+    "u:p",
+    " | ",
     "Pass",
     "token",
     "api_key",
