@@ -94,9 +94,15 @@ pub(super) async fn copy(cluster: &ClusterAccess, cx: &ActionContext, namespaces
     };
     let mut wanted = Vec::new();
     for namespace in scopes {
-        if let Err(error) = list(cluster, cx, namespace.clone(), &mut wanted).await {
-            let name = format!("api/{}", namespace.as_deref().unwrap_or("pods"));
-            cx.sink.record(&name, state_of(&error), reason_of(&error));
+        let name = format!("api/{}", namespace.as_deref().unwrap_or("pods"));
+        match list(cluster, cx, namespace, &mut wanted).await {
+            Ok(Listed { missing: Some(why), .. }) => cx.sink.record(&name, State::Truncated, why),
+            Ok(Listed { pods: 0, .. }) => {
+                let why = format!("no pods of it on the node {}", cx.node.name);
+                cx.sink.record(&name, State::NotPresent, why);
+            }
+            Ok(_) => {}
+            Err(error) => cx.sink.record(&name, state_of(&error), reason_of(&error)),
         }
     }
     for log in &wanted {
@@ -106,29 +112,50 @@ pub(super) async fn copy(cluster: &ClusterAccess, cx: &ActionContext, namespaces
     copies.buffer_unordered(IN_FLIGHT).collect::<()>().await;
 }
 
+/// What became of one list of pods.
+struct Listed {
+    pods: usize,
+    /// Why not all of them are there.
+    missing: Option<String>,
+}
+
 async fn list(
     cluster: &ClusterAccess,
     cx: &ActionContext,
     namespace: Option<String>,
     wanted: &mut Vec<Wanted>,
-) -> Result<(), ClusterError> {
+) -> Result<Listed, ClusterError> {
     let scope = ListScope {
         namespace,
         fields: Some(format!("spec.nodeName={}", cx.node.name)),
     };
-    let pods = pods();
-    let mut objects = cluster.list(&pods, &scope);
-    for _ in 0..MAX_PODS {
-        let Some(object) = objects.next().await? else { break };
+    let resource = pod_resource();
+    let mut objects = cluster.list(&resource, &scope);
+    let mut pods = 0;
+    let (mut unreadable, mut first_error) = (0_usize, None);
+    let mut missing = None;
+    while let Some(object) = objects.next().await? {
+        if pods == MAX_PODS {
+            missing = Some(format!("only the first {MAX_PODS} pods"));
+            break;
+        }
+        pods += 1;
         match serde_json::from_value::<Pod>(object) {
             Ok(pod) => wanted.extend(logs_of(&pod)),
-            Err(error) => tracing::warn!(%error, "A pod in the API's list makes no sense."),
+            Err(error) => {
+                unreadable += 1;
+                first_error.get_or_insert(error);
+            }
         }
     }
-    Ok(())
+    if let Some(error) = first_error {
+        let why = format!("{unreadable} pods of the list cannot be understood, the first: {error}");
+        missing = Some(missing.map_or_else(|| why.clone(), |more| format!("{more}; {why}")));
+    }
+    Ok(Listed { pods, missing })
 }
 
-fn pods() -> ResourceType {
+fn pod_resource() -> ResourceType {
     ResourceType {
         group: String::new(),
         version: "v1".to_owned(),
@@ -200,10 +227,68 @@ async fn copy_log(cluster: &ClusterAccess, cx: &ActionContext, log: Wanted) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use http::{Request, Response};
+    use kube::client::Body;
+    use periscope_cluster::{ApiServer, Client, Identity};
+    use periscope_core::{Action, ActionError};
+    use periscope_testkit::ActionRun;
     use rstest::rstest;
     use serde_json::{Value, json};
 
-    use super::{Pod, logs_of};
+    use super::*;
+    use crate::container_logs::DESCRIPTOR;
+
+    /// Copies the logs of one namespace from an API that has only these pods.
+    struct Copy(Vec<Value>);
+
+    #[async_trait]
+    impl Action for Copy {
+        async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
+            let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+            let list = json!({"metadata": {}, "items": self.0}).to_string();
+            tokio::spawn(async move {
+                while let Some((_, send)) = handle.next_request().await {
+                    send.send_response(Response::new(Body::from(list.clone().into_bytes())));
+                }
+            });
+            let server = ApiServer {
+                host: "api.test".into(),
+                port: 443,
+            };
+            let cluster = ClusterAccess::new(Client::new(service, "default"), Identity::ServiceAccount, server);
+            copy(&cluster, cx, &Namespaces::Only(vec!["ns".to_owned()])).await;
+            Ok(())
+        }
+    }
+
+    fn quiet_pod(number: usize) -> Value {
+        json!({"metadata": {"namespace": "ns", "name": format!("p{number}"), "uid": "u"}})
+    }
+
+    #[rstest]
+    #[case::none(vec![], State::NotPresent, "no pods")]
+    #[case::unreadable(vec![quiet_pod(1), json!({"metadata": {}})], State::Truncated, "1 pods of the list cannot be understood")]
+    #[case::too_many((0..=MAX_PODS).map(quiet_pod).collect(), State::Truncated, "only the first 5000 pods")]
+    #[tokio::test]
+    async fn what_a_list_lacks_is_told(#[case] pods: Vec<Value>, #[case] state: State, #[case] reason: &str) {
+        let run = ActionRun::of(&DESCRIPTOR, Arc::new(Copy(pods))).await;
+        assert_eq!(run.state("api/ns"), state);
+        assert!(run.reason("api/ns").contains(reason), "{}", run.reason("api/ns"));
+    }
+
+    #[tokio::test]
+    async fn a_list_that_lacks_nothing_needs_no_word() {
+        let pods = (0..MAX_PODS).map(quiet_pod).collect();
+        let run = ActionRun::of(&DESCRIPTOR, Arc::new(Copy(pods))).await;
+        assert!(
+            run.items().iter().all(|item| !item.path.as_str().ends_with("api/ns")),
+            "{:?}",
+            run.items()
+        );
+    }
 
     #[rstest]
     #[case::running(json!({"state": {"running": {}}}), &["current"])]
