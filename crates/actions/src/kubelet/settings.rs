@@ -27,7 +27,7 @@ pub(super) fn in_force(sources: &[Source], process: Option<&HostProcess>) -> (Ku
                 apply_document(&mut settings, &document);
                 settings.read_from.push(source.path.clone());
             }
-            Err(error) => problems.push(format!("{} cannot be understood: {error}", source.path)),
+            Err(error) => problems.push(format!("{} cannot be understood: {}", source.path, what(&error))),
         }
     }
     if let Some(process) = process {
@@ -35,6 +35,17 @@ pub(super) fn in_force(sources: &[Source], process: Option<&HostProcess>) -> (Ku
         settings.read_from.push(COMMAND_LINE.to_owned());
     }
     (settings, problems)
+}
+
+/// What is wrong, in one line: the error goes on with a piece of the file.
+fn what(error: &serde_saphyr::Error) -> String {
+    let place = error
+        .location()
+        .map(|at| format!("line {}: ", at.line()))
+        .unwrap_or_default();
+    let text = error.to_string();
+    let words: Vec<_> = text.lines().next().unwrap_or_default().split_whitespace().collect();
+    place + &words.join(" ")
 }
 
 /// Lays a `KubeletConfiguration` over the settings. Lists are replaced, as the kubelet itself merges drop-ins.
@@ -132,9 +143,10 @@ mod tests {
             (Some(5), vec!["/d.yaml".to_owned()])
         );
         assert!(
-            problems[0].starts_with("/c.yaml cannot be understood: "),
+            problems[0].starts_with("/c.yaml cannot be understood: line "),
             "{problems:?}"
         );
+        assert_eq!(problems[0].lines().count(), 1, "{problems:?}");
     }
 
     #[test]
