@@ -52,6 +52,11 @@ impl Text {
     }
 }
 
+/// Whether the node's manifest has a word on the artifact.
+pub(crate) fn is_planned(inputs: &dyn Inputs, action: &str, name: &str) -> bool {
+    inputs.state(&Place::Node.path(inputs.node(), action, name)).is_some()
+}
+
 /// Reads an artifact of the node.
 pub(crate) fn read(inputs: &dyn Inputs, action: &str, name: &str) -> Result<Artifact, AnalyzeError> {
     let path = Place::Node.path(inputs.node(), action, name);

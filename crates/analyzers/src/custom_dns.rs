@@ -32,6 +32,9 @@ impl Analyzer for CustomDns {
     }
 
     fn analyze(&self, inputs: &dyn Inputs) -> Result<Vec<Finding>, AnalyzeError> {
+        if !dns_servers::are_gathered(inputs) {
+            return Ok(vec![unknown("The name servers were not gathered.")]);
+        }
         let node = dns_servers::of_node(inputs)?;
         let pod = dns_servers::of_pod(inputs)?;
         let mut findings = vec![judge_node(&node)];
@@ -317,6 +320,13 @@ mod tests {
                 .iter()
                 .all(|(verdict, _)| *verdict == Verdict::Unknown)
         );
+    }
+
+    #[test]
+    fn what_was_not_run_is_told_once() {
+        let found = verdicts(&Artifacts::default());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, Verdict::Unknown);
     }
 
     #[test]

@@ -24,6 +24,12 @@ pub(crate) enum NameServers {
     Incomplete(String),
 }
 
+/// Whether any of the files was asked for; none is where the action `dns` was not run.
+pub(crate) fn are_gathered(inputs: &dyn Inputs) -> bool {
+    let planned = |name| artifact::is_planned(inputs, names::DNS, name);
+    planned(names::HOST_RESOLV_CONF) || planned(names::POD_RESOLV_CONF)
+}
+
 /// The name servers that answer the node: those behind systemd-resolved where the node asks its stub.
 pub(crate) fn of_node(inputs: &dyn Inputs) -> Result<NameServers, AnalyzeError> {
     let (text, conf) = match of_file(inputs, names::HOST_RESOLV_CONF)? {
