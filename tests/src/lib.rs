@@ -10,8 +10,10 @@ mod cluster;
 mod sas;
 mod services;
 mod wait;
+mod walk;
 
 pub use azurite::Azurite;
 pub use cluster::Cluster;
 pub use services::{ENDPOINTS, Services};
 pub use wait::eventually;
+pub use walk::files_below;

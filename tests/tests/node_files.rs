@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use periscope_tests::{Services, eventually};
+use periscope_tests::{Services, eventually, files_below};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -52,7 +52,7 @@ impl Gathered {
 
     /// The paths below the action's folder.
     fn files(&self) -> BTreeSet<String> {
-        files(&self.path)
+        files_below(&self.path)
             .iter()
             .map(|path| relative(path, &self.path))
             .collect()
@@ -72,7 +72,7 @@ fn no_line_is_lost_between_rotations() {
     let pods = Services::running().cluster.root().join("var/log/pods");
     let is_compressed = |path: &PathBuf| path.extension().is_some_and(|end| end == "gz");
     eventually("a rotated and compressed log", || {
-        files(&pods).into_iter().find(is_compressed)
+        files_below(&pods).into_iter().find(is_compressed)
     });
     // The kubelet rotates every few seconds: some of these runs meet a rotation.
     for _ in 0..5 {
@@ -105,7 +105,9 @@ fn no_line_is_lost_between_rotations() {
 fn every_container_and_earlier_instance_of_the_namespace_is_there() {
     let root = Services::running().cluster.root().join("var/log");
     let present = || -> BTreeSet<String> {
-        let logs = files(&root.join("pods")).into_iter().map(|path| relative(&path, &root));
+        let logs = files_below(&root.join("pods"))
+            .into_iter()
+            .map(|path| relative(&path, &root));
         // The names that no rotation changes.
         logs.filter(|name| name.rsplit_once('.').is_some_and(|(_, end)| end == "log"))
             .collect()
@@ -179,7 +181,7 @@ fn logs_come_from_the_api_where_the_files_are_not_to_be_had() {
         .join("nodes")
         .join(&cluster.node_name);
     let logs = logs.join("container-logs/api");
-    let kept: Vec<_> = files(&logs).iter().map(|path| relative(path, &logs)).collect();
+    let kept: Vec<_> = files_below(&logs).iter().map(|path| relative(path, &logs)).collect();
     let text = String::from_utf8_lossy(&output.stderr);
     for log in [
         "/talk/current.log",
@@ -267,17 +269,4 @@ fn relative(path: &Path, folder: &Path) -> String {
         .to_str()
         .expect("UTF-8")
         .to_owned()
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    // A pod may vanish while its folder is walked.
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => found.extend(files(&entry.path())),
-            Ok(kind) if kind.is_file() => found.push(entry.path()),
-            _ => {}
-        }
-    }
-    found
 }

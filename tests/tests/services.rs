@@ -5,9 +5,9 @@
 )]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use periscope_tests::{Azurite, Services, eventually};
+use periscope_tests::{Azurite, Services, eventually, files_below};
 
 #[test]
 fn the_api_server_is_ready() {
@@ -61,17 +61,17 @@ fn logs_of_a_chatty_pod_are_rotated_and_compressed() {
     let pods = Services::running().cluster.root().join("var/log/pods");
     let talks = |path: &PathBuf| path.to_string_lossy().contains("/kube-system_chatty-");
     assert!(
-        files(&pods)
+        files_below(&pods)
             .iter()
             .any(|path| talks(path) && path.ends_with("talk/0.log"))
     );
     assert!(
-        files(&pods)
+        files_below(&pods)
             .iter()
             .any(|path| talks(path) && path.ends_with("prepare/0.log"))
     );
     eventually("a rotated and compressed log", || {
-        files(&pods)
+        files_below(&pods)
             .into_iter()
             .find(|path| talks(path) && path.extension().is_some_and(|end| end == "gz"))
     });
@@ -80,7 +80,7 @@ fn logs_of_a_chatty_pod_are_rotated_and_compressed() {
 #[test]
 fn a_restarted_container_keeps_the_log_of_its_earlier_instance() {
     let pods = Services::running().cluster.root().join("var/log/pods");
-    let kept = |log: &str| files(&pods).iter().any(|path| path.ends_with(log));
+    let kept = |log: &str| files_below(&pods).iter().any(|path| path.ends_with(log));
     eventually("the logs of both instances", || {
         (kept("stumble/0.log") && kept("stumble/1.log")).then_some(())
     });
@@ -144,17 +144,4 @@ fn azurite_takes_a_container_signature_on_the_node() {
     };
     assert_eq!(get("services-scoped"), "200");
     assert_eq!(get("another"), "403");
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    // A pod may vanish while its folder is walked.
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => found.extend(files(&entry.path())),
-            Ok(kind) if kind.is_file() => found.push(entry.path()),
-            _ => {}
-        }
-    }
-    found
 }

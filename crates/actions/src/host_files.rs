@@ -40,10 +40,7 @@ pub(crate) fn state_of(error: &HostError) -> State {
 
 /// An error and its causes on one line.
 pub(crate) fn reason_of(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    periscope_core::with_causes(error)
 }
 
 /// When a file was last written, if that is a time at all.

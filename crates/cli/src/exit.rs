@@ -108,9 +108,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 
 /// An error with its causes, without secrets, in one line.
 pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let texts: Vec<_> = causes.map(ToString::to_string).collect();
-    clean_line(&texts.join(": "))
+    clean_line(&periscope_core::with_causes(error))
 }
 
 fn clean_line(text: &str) -> String {

@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::analyzer::with_causes;
-use crate::{NodeName, RunId, Sink, State};
+use crate::{NodeName, RunId, Sink, State, with_causes};
 
 /// The node that a run is about.
 #[derive(Debug, Clone)]

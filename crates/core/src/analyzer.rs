@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use crate::{ArtifactPath, Finding, State, Verdict};
+use crate::{ArtifactPath, Finding, State, Verdict, with_causes};
 
 /// Everything that can be said about an analyzer without running it.
 #[derive(Debug)]
@@ -90,18 +90,6 @@ fn unknown(id: &str, why: String) -> Finding {
         evidence: Vec::new(),
         remedy: String::new(),
     }
-}
-
-/// The error and its causes on one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

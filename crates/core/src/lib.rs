@@ -8,6 +8,7 @@
 mod action;
 mod analyzer;
 mod archive;
+mod causes;
 mod descriptor;
 mod engine;
 mod exporter;
@@ -27,6 +28,7 @@ mod writer;
 pub use action::{Action, ActionContext, ActionError, NodeInfo, Support};
 pub use analyzer::{AnalyzeError, Analyzer, AnalyzerDescriptor, Inputs, analyze_all};
 pub use archive::{Archive, Format, LooseFile, UnknownFormat};
+pub use causes::with_causes;
 pub use descriptor::{Descriptor, ItemDescriptor, Rbac, Sensitivity};
 pub use engine::{Engine, Planned};
 pub use exporter::{ExportContext, ExportError, Exporter, Receipt};

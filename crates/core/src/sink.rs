@@ -159,7 +159,7 @@ impl Sink {
         match result {
             Err(error) => {
                 record.state = error.state();
-                record.reason = Some(crate::analyzer::with_causes(&error));
+                record.reason = Some(crate::with_causes(&error));
                 record.limit_by_user = matches!(error, StoreError::OverBudget { by_user: true, .. });
             }
             Ok(stored) => {
