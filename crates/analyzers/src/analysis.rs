@@ -89,14 +89,17 @@ fn row(finding: &Finding) -> Row {
 
 #[cfg(test)]
 mod tests {
-    use periscope_core::{Evidence, Finding, Verdict};
+    use periscope_core::{Evidence, Finding, Severity, Verdict};
 
     use super::{analysis_json, read_analysis};
 
     fn finding(verdict: Verdict) -> Finding {
         Finding {
             analyzer: "custom-dns".to_owned(),
+            fault: "dns-custom".to_owned(),
             verdict,
+            severity: Severity::Medium,
+            object: "the node".to_owned(),
             title: "It is so.".to_owned(),
             evidence: vec![Evidence {
                 file: "a/b".to_owned(),
@@ -104,6 +107,8 @@ mod tests {
                 quote: "nameserver".to_owned(),
             }],
             remedy: "Do this.".to_owned(),
+            cause: Some("dns-misconfigured".to_owned()),
+            caused_by: Vec::new(),
         }
     }
 
@@ -121,6 +126,7 @@ mod tests {
         let row = &rows[0];
         assert_eq!(row["name"], "custom.dns");
         assert_eq!(row["severity"], "error");
+        assert_eq!(row["impact"], "medium");
         assert_eq!(row["analyzerSpec"], "");
         assert_eq!(row["error"], "It is so.");
         assert_eq!(row["insight"]["primary"], "custom-dns");

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Evidence, Finding, Inputs, Verdict};
+use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Evidence, Fault, Finding, Inputs, Severity};
 use periscope_documents::{NameServer, ResolvConf};
 
 use crate::artifact::Text;
@@ -18,10 +18,32 @@ const LOCAL_DNS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 10, 11)),
 ];
 
+static DNS_CUSTOM: Fault = Fault {
+    id: "dns-custom",
+    summary: "The node or a pod asks DNS servers other than those that AKS provides",
+    severity: Severity::Low,
+    caused_by: &[],
+    remedy: "Check in the look-ups of `dns` that each of them resolves the API server's name and public names, and that \
+             they forward to 168.63.129.16 what they do not know themselves.",
+};
+
+static DNS_MISCONFIGURED: Fault = Fault {
+    id: "dns-misconfigured",
+    summary: "resolv.conf is missing, names no server, or does not say what it seems to say",
+    severity: Severity::High,
+    caused_by: &[],
+    remedy: "Correct the file where it is made: the virtual network's DNS settings, or the pod's `dnsConfig`.",
+};
+
 static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
     id: "custom-dns",
     summary: "Whether the node or its pods ask DNS servers other than those that AKS provides",
+    faults: &[&DNS_CUSTOM, &DNS_MISCONFIGURED],
 };
+
+/// What has a fault of the node's own resolv.conf, and what one of the pod's.
+const NODE: &str = "the node's DNS";
+const POD: &str = "the pod's DNS";
 
 /// Finds custom DNS servers.
 pub(crate) struct CustomDns;
@@ -50,23 +72,10 @@ impl Analyzer for CustomDns {
     }
 }
 
-fn finding(verdict: Verdict, title: String, evidence: Vec<Evidence>, remedy: &str) -> Finding {
-    Finding {
-        analyzer: DESCRIPTOR.id.to_owned(),
-        verdict,
-        title,
-        evidence,
-        remedy: remedy.to_owned(),
-    }
-}
-
 fn unknown(why: &str) -> Finding {
-    finding(
-        Verdict::Unknown,
-        why.to_owned(),
-        Vec::new(),
-        "Collect again with the action `dns`, as root.",
-    )
+    DESCRIPTOR
+        .unknown(why)
+        .remedy("Collect again with the action `dns`, as root.")
 }
 
 fn judge_node(servers: &NameServers) -> Finding {
@@ -75,23 +84,17 @@ fn judge_node(servers: &NameServers) -> Finding {
         NameServers::Incomplete(why) => return unknown(why),
         NameServers::NoSuchThing => {
             let title = "The node has no /etc/resolv.conf: it can resolve no names.".to_owned();
-            return finding(
-                Verdict::Fail,
-                title,
-                Vec::new(),
-                "Restore the link to systemd-resolved's file.",
-            );
+            return DNS_MISCONFIGURED
+                .fail(NODE, title)
+                .remedy("Restore the link to systemd-resolved's file.");
         }
     };
     if conf.name_servers.is_empty() {
         let title = format!("{} names no name server: the node can resolve no names.", text.path);
-        let evidence = vec![text.as_evidence("")];
-        return finding(
-            Verdict::Fail,
-            title,
-            evidence,
-            "Set the DNS servers of the virtual network.",
-        );
+        return DNS_MISCONFIGURED
+            .fail(NODE, title)
+            .evidence(text.as_evidence(""))
+            .remedy("Set the DNS servers of the virtual network.");
     }
     let custom: Vec<_> = asked(conf).iter().filter(|server| !is_provided(server)).collect();
     if custom.is_empty() {
@@ -99,18 +102,13 @@ fn judge_node(servers: &NameServers) -> Finding {
             "The node asks the DNS servers that Azure provides ({}).",
             list(asked(conf))
         );
-        return finding(Verdict::Pass, title, lines(text, asked(conf)), "");
+        return DESCRIPTOR.pass(title).evidences(lines(text, asked(conf)));
     }
-    finding(
-        Verdict::Warn,
-        format!(
-            "The node asks the custom DNS servers {}, and not Azure's {AZURE_DNS}.",
-            list(custom.iter().copied())
-        ),
-        lines(text, custom),
-        "Check in the look-ups of `dns` that each of them resolves the API server's name and public names, and that \
-         they forward to 168.63.129.16 what they do not know themselves.",
-    )
+    let title = format!(
+        "The node asks the custom DNS servers {}, and not Azure's {AZURE_DNS}.",
+        list(custom.iter().copied())
+    );
+    DNS_CUSTOM.warn(NODE, title).evidences(lines(text, custom))
 }
 
 /// `None` when the program did not run in a pod: then no pod's file is there to be judged.
@@ -125,12 +123,11 @@ fn judge_pod(inputs: &dyn Inputs, node: &NameServers, pod: &NameServers) -> Resu
             "This pod is given the node's DNS servers, so {} tells nothing about other pods.",
             text.path
         );
-        return Ok(Some(finding(
-            Verdict::Unknown,
-            title,
-            lines(text, asked(conf)),
-            "Run it with the DNS policy `ClusterFirst` to see what pods are given.",
-        )));
+        let finding = DESCRIPTOR
+            .unknown(title)
+            .evidences(lines(text, asked(conf)))
+            .remedy("Run it with the DNS policy `ClusterFirst` to see what pods are given.");
+        return Ok(Some(finding));
     }
     let Some((settings_file, settings)) = kubelet::settings(inputs)? else {
         return Ok(Some(unknown(
@@ -143,22 +140,20 @@ fn judge_pod(inputs: &dyn Inputs, node: &NameServers, pod: &NameServers) -> Resu
         .collect();
     if custom.is_empty() && !conf.name_servers.is_empty() {
         let title = format!("Pods ask the cluster's DNS server ({}).", list(asked(conf)));
-        return Ok(Some(finding(Verdict::Pass, title, lines(text, asked(conf)), "")));
+        return Ok(Some(DESCRIPTOR.pass(title).evidences(lines(text, asked(conf)))));
     }
     let mut evidence = lines(text, custom.iter().copied());
     evidence.push(settings_file.as_evidence(settings.cluster_dns.join(", ")));
-    let title = if conf.name_servers.is_empty() {
-        format!("{} names no name server.", text.path)
+    let found = if conf.name_servers.is_empty() {
+        DNS_MISCONFIGURED.warn(POD, format!("{} names no name server.", text.path))
     } else {
-        format!(
+        let title = format!(
             "This pod asks the custom DNS servers {}, and not the cluster's.",
             list(custom)
-        )
+        );
+        DNS_CUSTOM.warn(POD, title)
     };
-    Ok(Some(finding(
-        Verdict::Warn,
-        title,
-        evidence,
+    Ok(Some(found.evidences(evidence).remedy(
         "Check `dnsPolicy` and `dnsConfig` of the pod, and `clusterDNS` of the kubelet.",
     )))
 }
@@ -169,19 +164,13 @@ fn misread_lines(text: &Text, conf: &ResolvConf) -> Finding {
         .iter()
         .map(|p| format!("line {}: {}", p.line, p.what))
         .collect();
-    finding(
-        Verdict::Warn,
-        format!(
-            "{} does not say what it seems to say: {}.",
-            text.path,
-            problems.join("; ")
-        ),
-        conf.problems
-            .iter()
-            .map(|problem| text.evidence(problem.line))
-            .collect(),
-        "Correct the file where it is made: the virtual network's DNS settings, or the pod's `dnsConfig`.",
-    )
+    let title = format!(
+        "{} does not say what it seems to say: {}.",
+        text.path,
+        problems.join("; ")
+    );
+    let lines = conf.problems.iter().map(|problem| text.evidence(problem.line));
+    DNS_MISCONFIGURED.warn(text.path.as_str(), title).evidences(lines)
 }
 
 fn is_provided(server: &NameServer) -> bool {

@@ -1,7 +1,7 @@
 //! Whether the node reaches what it needs outside, connection by connection, with the times at which it did not.
 
 use jiff::{Timestamp, ToSpan};
-use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Finding, Inputs, Verdict};
+use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Fault, Finding, Inputs, Severity};
 use periscope_documents::{Connection, Network, from_lines, names};
 
 use crate::artifact::{self, Artifact, Text};
@@ -12,9 +12,52 @@ const EXPIRY_NOTICE_DAYS: i64 = 14;
 /// Most down periods that are named in a finding; the document has them all.
 const MAX_PERIODS: usize = 5;
 
+static OUTBOUND_BLOCKED: Fault = Fault {
+    id: "outbound-blocked",
+    summary: "Something outside that the node needs cannot be reached",
+    severity: Severity::High,
+    caused_by: &[
+        "default-route-missing",
+        "dns-misconfigured",
+        "dns-server-failing",
+        "iptables-reject-rule",
+    ],
+    remedy: "Check routes, network security groups and the firewall on the way to it.",
+};
+
+static OUTBOUND_UNSTABLE: Fault = Fault {
+    id: "outbound-unstable",
+    summary: "Something outside that the node needs can be reached, but not always",
+    severity: Severity::Medium,
+    caused_by: &["conntrack-full", "dns-server-failing", "packet-drops"],
+    remedy: "Compare the times with changes of routes, firewall and DNS, and with the node's load.",
+};
+
+static TLS_INTERCEPTED: Fault = Fault {
+    id: "tls-intercepted",
+    summary: "A certificate is not trusted: something on the way may answer in the target's place",
+    severity: Severity::High,
+    caused_by: &["clock-unsynchronised"],
+    remedy: "If a proxy inspects TLS here, exempt the target or add the proxy's CA to the nodes; else renew the certificate.",
+};
+
+static REMOTE_CERTIFICATE_EXPIRING: Fault = Fault {
+    id: "remote-certificate-expiring",
+    summary: "The certificate of something outside that the node needs ends soon",
+    severity: Severity::Medium,
+    caused_by: &[],
+    remedy: "Renew the certificate.",
+};
+
 static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
     id: "outbound",
     summary: "Whether the node reaches the API server, its tunnel, the registries, the storage account and the Internet",
+    faults: &[
+        &OUTBOUND_BLOCKED,
+        &OUTBOUND_UNSTABLE,
+        &TLS_INTERCEPTED,
+        &REMOTE_CERTIFICATE_EXPIRING,
+    ],
 };
 
 /// Judges outbound connections.
@@ -29,11 +72,11 @@ impl Analyzer for Outbound {
         let text = match artifact::read(inputs, names::NETWORK_OUTBOUND, names::CONNECTIONS)? {
             Artifact::Whole(text) => text,
             Artifact::Incomplete(why) => return Ok(vec![unknown(why)]),
-            Artifact::NoSuchThing => return Ok(vec![unknown("No connection was tried.".to_owned())]),
+            Artifact::NoSuchThing => return Ok(vec![unknown("No connection was tried.")]),
         };
         let samples: Vec<(u64, Connection)> = from_lines(&text.text).map_err(|error| text.not_understood(&error))?;
         if samples.is_empty() {
-            return Ok(vec![unknown("No connection was tried.".to_owned())]);
+            return Ok(vec![unknown("No connection was tried.")]);
         }
         Ok(by_connection(samples)
             .iter()
@@ -42,14 +85,10 @@ impl Analyzer for Outbound {
     }
 }
 
-fn unknown(why: String) -> Finding {
-    Finding {
-        analyzer: DESCRIPTOR.id.to_owned(),
-        verdict: Verdict::Unknown,
-        title: why,
-        evidence: Vec::new(),
-        remedy: "Collect again with the action `network-outbound`.".to_owned(),
-    }
+fn unknown(why: impl Into<String>) -> Finding {
+    DESCRIPTOR
+        .unknown(why)
+        .remedy("Collect again with the action `network-outbound`.")
 }
 
 fn judge(text: &Text, samples: &Samples) -> Vec<Finding> {
@@ -61,54 +100,36 @@ fn judge(text: &Text, samples: &Samples) -> Vec<Finding> {
         Network::Pod => " from this pod",
         Network::Node | Network::Unknown => "",
     };
-    let finding = |verdict, title, lines: Vec<u64>, remedy: &str| Finding {
-        analyzer: DESCRIPTOR.id.to_owned(),
-        verdict,
-        title,
-        evidence: lines.into_iter().map(|line| text.evidence(line)).collect(),
-        remedy: remedy.to_owned(),
-    };
     let segments = samples.segments();
     let down: Vec<&Segment> = segments.iter().filter(|s| s.status != Connection::CONNECTED).collect();
 
     let mut findings = Vec::new();
     if !last.is_connected() {
-        let verdict = if last.optional { Verdict::Warn } else { Verdict::Fail };
         let mut title = format!("{target} cannot be reached{from}: {}.", why(&last.status));
         if samples.samples.len() > 1 {
             title = format!("{title} Down: {}.", periods(&down));
         }
-        findings.push(finding(verdict, title, vec![*line], remedy(last)));
+        let found = if last.optional {
+            OUTBOUND_BLOCKED.warn(&target, title)
+        } else {
+            OUTBOUND_BLOCKED.fail(&target, title)
+        };
+        findings.push(found.evidence(text.evidence(*line)).remedy(remedy(last)));
     } else if down.is_empty() {
-        findings.push(finding(
-            Verdict::Pass,
-            format!("{target} can be reached{from}."),
-            vec![*line],
-            "",
-        ));
+        let pass = DESCRIPTOR.pass(format!("{target} can be reached{from}."));
+        findings.push(pass.evidence(text.evidence(*line)));
     } else {
-        let lines = samples
-            .samples
-            .iter()
-            .filter(|(_, s)| !s.is_connected())
-            .map(|(line, _)| *line);
-        findings.push(finding(
-            Verdict::Warn,
-            format!(
-                "{target} can be reached{from} now, but not always. Down: {}.",
-                periods(&down)
-            ),
-            lines.take(MAX_PERIODS).collect(),
-            "Compare the times with changes of routes, firewall and DNS, and with the node's load.",
-        ));
+        let title = format!(
+            "{target} can be reached{from} now, but not always. Down: {}.",
+            periods(&down)
+        );
+        let failed = samples.samples.iter().filter(|(_, s)| !s.is_connected());
+        let lines = failed.take(MAX_PERIODS).map(|(line, _)| text.evidence(*line));
+        findings.push(OUTBOUND_UNSTABLE.warn(&target, title).evidences(lines));
     }
-    if let Some((problem, remedy)) = certificate_problem(last) {
-        findings.push(finding(
-            Verdict::Warn,
-            format!("{target}: {problem}."),
-            vec![*line],
-            remedy,
-        ));
+    if let Some((fault, problem)) = certificate_problem(last) {
+        let found = fault.warn(&target, format!("{target}: {problem}."));
+        findings.push(found.evidence(text.evidence(*line)));
     }
     findings
 }
@@ -145,23 +166,19 @@ fn remedy(sample: &Connection) -> &'static str {
     }
 }
 
-fn certificate_problem(sample: &Connection) -> Option<(String, &'static str)> {
+fn certificate_problem(sample: &Connection) -> Option<(&'static Fault, String)> {
     let tls = sample.tls.as_ref()?;
     let leaf = tls.chain.first();
     if tls.trusted == Some(false) {
         let why = tls.distrust.as_deref().unwrap_or("no reason given");
         let issuer = leaf.map_or_else(String::new, |leaf| format!(" (issued by {})", leaf.issuer));
-        return Some((
-            format!("its certificate is not trusted{issuer}: {why}"),
-            "If a proxy inspects TLS here, exempt the target or add the proxy's CA to the nodes; else renew the certificate.",
-        ));
+        let problem = format!("its certificate is not trusted{issuer}: {why}");
+        return Some((&TLS_INTERCEPTED, problem));
     }
     let notice = sample.start.checked_add(ToSpan::hours(EXPIRY_NOTICE_DAYS * 24)).ok()?;
     let leaf = leaf.filter(|leaf| leaf.not_after < notice)?;
-    Some((
-        format!("its certificate ends at {}", second(leaf.not_after)),
-        "Renew the certificate.",
-    ))
+    let problem = format!("its certificate ends at {}", second(leaf.not_after));
+    Some((&REMOTE_CERTIFICATE_EXPIRING, problem))
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
-use periscope_core::{ArtifactPath, Inputs, ItemRecord, NodeName, State};
+use jiff::Timestamp;
+use periscope_core::{ArtifactPath, Hits, Inputs, ItemRecord, LineHit, NodeName, State};
 
 use crate::SpoolStore;
 
@@ -13,13 +14,21 @@ pub struct StoredInputs {
     store: Arc<SpoolStore>,
     states: BTreeMap<ArtifactPath, State>,
     node: NodeName,
+    started: Timestamp,
+    hits: Hits,
 }
 
 impl StoredInputs {
-    /// The items as they are now.
-    pub fn new(store: Arc<SpoolStore>, items: &[ItemRecord], node: NodeName) -> Self {
+    /// The items as they are now, of a run that began at `started`, and the lines that rules found in them.
+    pub fn new(store: Arc<SpoolStore>, items: &[ItemRecord], node: NodeName, started: Timestamp, hits: Hits) -> Self {
         let states = items.iter().map(|item| (item.path.clone(), item.state)).collect();
-        Self { store, states, node }
+        Self {
+            store,
+            states,
+            node,
+            started,
+            hits,
+        }
     }
 }
 
@@ -48,5 +57,16 @@ impl Inputs for StoredInputs {
 
     fn node(&self) -> &str {
         self.node.as_str()
+    }
+    fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    fn hits(&self, rule: &str) -> Vec<LineHit> {
+        self.hits.of(rule).to_vec()
+    }
+
+    fn hit_count(&self, rule: &str) -> u64 {
+        self.hits.count(rule)
     }
 }

@@ -2,7 +2,9 @@
 
 use std::io::BufRead;
 
-use crate::{ArtifactPath, Finding, State, Verdict, with_causes};
+use jiff::Timestamp;
+
+use crate::{ArtifactPath, Fault, Finding, LineHit, State, Verdict, group, with_causes};
 
 /// Everything that can be said about an analyzer without running it.
 #[derive(Debug)]
@@ -11,6 +13,20 @@ pub struct AnalyzerDescriptor {
     pub id: &'static str,
     /// One line: what it judges.
     pub summary: &'static str,
+    /// What it can find.
+    pub faults: &'static [&'static Fault],
+}
+
+impl AnalyzerDescriptor {
+    /// What it judges was looked at and is in order.
+    pub fn pass(&self, title: impl Into<String>) -> Finding {
+        Finding::new(Verdict::Pass, title.into())
+    }
+
+    /// What it judges could not be judged, for the reason that the sentence gives.
+    pub fn unknown(&self, why: impl Into<String>) -> Finding {
+        Finding::new(Verdict::Unknown, why.into())
+    }
 }
 
 /// The artifacts of one node, for reading.
@@ -29,6 +45,16 @@ pub trait Inputs {
 
     /// The name of the node.
     fn node(&self) -> &str;
+
+    /// When the run started: what is "now" for a judgement.
+    fn started(&self) -> Timestamp;
+
+    /// The lines of logs that a declarative rule found, by time and then by file. Of very many only the oldest and the
+    /// newest are kept.
+    fn hits(&self, rule: &str) -> Vec<LineHit>;
+
+    /// How many lines a declarative rule found, kept or not.
+    fn hit_count(&self, rule: &str) -> u64;
 }
 
 /// Why an analyzer could not come to a verdict at all.
@@ -65,37 +91,31 @@ pub trait Analyzer: Send + Sync + 'static {
 }
 
 /// Runs all analyzers. One that fails, panics or says nothing yields an `unknown` finding; the others go on.
-/// The findings come gravest first.
-pub fn analyze_all(analyzers: &[&dyn Analyzer], inputs: &dyn Inputs) -> Vec<Finding> {
+/// The findings come gravest first, each followed by those that it is the likeliest cause of.
+pub fn analyze_all<'a>(analyzers: impl IntoIterator<Item = &'a dyn Analyzer>, inputs: &dyn Inputs) -> Vec<Finding> {
     let mut findings = Vec::new();
     for analyzer in analyzers {
+        let descriptor = analyzer.descriptor();
         // An analyzer only reads: there is no state of ours that a panic could leave half-changed.
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| analyzer.analyze(inputs)));
-        match result {
-            Ok(Ok(found)) if !found.is_empty() => findings.extend(found),
-            Ok(Ok(_)) => findings.push(unknown(analyzer.descriptor().id, "it came to no verdict".to_owned())),
-            Ok(Err(error)) => findings.push(unknown(analyzer.descriptor().id, with_causes(&error))),
-            Err(_) => findings.push(unknown(analyzer.descriptor().id, "the analyzer panicked".to_owned())),
-        }
+        let found = match result {
+            Ok(Ok(found)) if !found.is_empty() => found,
+            Ok(Ok(_)) => vec![descriptor.unknown("it came to no verdict")],
+            Ok(Err(error)) => vec![descriptor.unknown(with_causes(&error))],
+            Err(_) => vec![descriptor.unknown("the analyzer panicked")],
+        };
+        findings.extend(found.into_iter().map(|finding| Finding {
+            analyzer: descriptor.id.to_owned(),
+            ..finding
+        }));
     }
-    findings.sort_by_key(|finding| finding.verdict);
-    findings
-}
-
-fn unknown(id: &str, why: String) -> Finding {
-    Finding {
-        analyzer: id.to_owned(),
-        verdict: Verdict::Unknown,
-        title: why,
-        evidence: Vec::new(),
-        remedy: String::new(),
-    }
+    group(findings)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{AnalyzeError, Analyzer, AnalyzerDescriptor, Inputs, analyze_all};
-    use crate::{ArtifactPath, Finding, State, Verdict};
+    use crate::{ArtifactPath, Finding, LineHit, State, Verdict};
 
     struct NoInputs;
     impl Inputs for NoInputs {
@@ -111,11 +131,21 @@ mod tests {
         fn node(&self) -> &'static str {
             "n"
         }
+        fn started(&self) -> jiff::Timestamp {
+            jiff::Timestamp::UNIX_EPOCH
+        }
+        fn hits(&self, _: &str) -> Vec<LineHit> {
+            Vec::new()
+        }
+        fn hit_count(&self, _: &str) -> u64 {
+            0
+        }
     }
 
     static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
         id: "test",
         summary: "test",
+        faults: &[],
     };
     struct Scripted(fn() -> Result<Vec<Finding>, AnalyzeError>);
     impl Analyzer for Scripted {
@@ -138,8 +168,12 @@ mod tests {
         });
         let panics = Scripted(|| panic!("bug"));
         let silent = Scripted(|| Ok(Vec::new()));
-        let findings = analyze_all(&[&broken, &panics, &silent], &NoInputs);
-        assert!(findings.iter().all(|f| f.verdict == Verdict::Unknown));
+        let findings = analyze_all([&broken as &dyn Analyzer, &panics, &silent], &NoInputs);
+        assert!(
+            findings
+                .iter()
+                .all(|f| f.verdict == Verdict::Unknown && f.analyzer == "test")
+        );
         let titles: Vec<_> = findings.iter().map(|f| f.title.as_str()).collect();
         assert_eq!(
             titles,

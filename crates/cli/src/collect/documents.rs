@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use periscope_analyzers::{ANALYSIS_FILE, CATALOG, analysis_json, network_config, network_outbound};
 use periscope_bundle::{Entry, NodeArchive, SpoolStore, StoredInputs};
 use periscope_core::{
-    ActionRecord, AnalyzeError, ArtifactPath, ArtifactSpec, Content, Engine, Finding, Format, Inputs, MANIFEST_FILE,
-    MANIFEST_SCHEMA, Manifest, NodeInfo, Place, RunId, State, analyze_all,
+    ActionRecord, AnalyzeError, ArtifactPath, ArtifactSpec, Content, Engine, Finding, Format, Hits, Inputs,
+    MANIFEST_FILE, MANIFEST_SCHEMA, Manifest, NodeInfo, Place, RunId, State, analyze_all,
 };
 
 use super::journal::RunLog;
@@ -41,9 +41,15 @@ pub(crate) fn loose_names() -> Vec<&'static str> {
 
 /// Judges what was gathered and keeps the findings and the summaries with it.
 pub(super) async fn analyze(engine: &Engine, store: &Arc<SpoolStore>, node: &NodeInfo) -> Result<Vec<Finding>> {
-    let inputs = StoredInputs::new(Arc::clone(store), &engine.items(), node.name.clone());
+    let inputs = StoredInputs::new(
+        Arc::clone(store),
+        &engine.items(),
+        node.name.clone(),
+        engine.started(),
+        Hits::default(),
+    );
     let work = tokio::task::spawn_blocking(move || {
-        let findings = analyze_all(CATALOG, &inputs);
+        let findings = analyze_all(CATALOG.iter().copied(), &inputs);
         let summaries = SUMMARIES.map(|(name, build)| (name, build(&inputs)));
         (findings, summaries)
     });
