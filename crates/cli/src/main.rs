@@ -5,6 +5,7 @@ mod args;
 mod collect;
 mod exit;
 mod runtime;
+mod screen;
 mod small_file;
 mod storage;
 mod upload;

@@ -2,22 +2,19 @@
 //! archive is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
-use std::io::IsTerminal;
 
 use anyhow::Result;
-use periscope_core::{Completeness, Finding, Manifest, Receipt, State, Verdict};
+use periscope_core::{Completeness, Finding, Manifest, Receipt, State};
 use serde_json::json;
 
 use super::quantity::show_size;
 use crate::exit::Exit;
+use crate::screen::{Ink, push, push_findings, shortened};
 
 /// Most items of one action, state and reason that are named one by one.
 const MAX_NAMED: usize = 3;
-/// Longest quote or reason that is shown, in characters: about two lines of a terminal.
-const MAX_QUOTE: usize = 200;
-/// Most pieces of evidence that are shown with one finding.
-const MAX_EVIDENCE: usize = 3;
+/// Most groups of missing items that are shown; the manifest has them all.
+const MAX_GROUPS: usize = 6;
 
 /// How a run ended.
 pub(super) struct Outcome<'a> {
@@ -94,11 +91,9 @@ impl Outcome<'_> {
 
     /// For people.
     pub(super) fn as_text(&self) -> String {
-        let ink = Ink {
-            coloured: std::io::stdout().is_terminal(),
-        };
-        let mut text = String::new();
-        self.push_findings(&mut text, ink);
+        let ink = Ink::of_stdout();
+        let mut text = String::from("\n");
+        push_findings(&mut text, self.findings, ink);
         self.push_missing(&mut text, ink);
         self.push_archives(&mut text, ink);
         text
@@ -128,45 +123,6 @@ impl Outcome<'_> {
             .chain(untold)
     }
 
-    fn push_findings(&self, text: &mut String, ink: Ink) {
-        push(text, format_args!("\n{}", ink.bold("Findings")));
-        let passed = self
-            .findings
-            .iter()
-            .filter(|finding| finding.verdict == Verdict::Pass)
-            .count();
-        for finding in self.findings.iter().filter(|finding| finding.verdict != Verdict::Pass) {
-            let verdict = ink.verdict(finding.verdict);
-            push(
-                text,
-                format_args!("  {verdict} {}: {}", finding.analyzer, finding.title),
-            );
-            for evidence in finding.evidence.iter().take(MAX_EVIDENCE) {
-                let line = evidence.line.map(|line| format!(":{line}")).unwrap_or_default();
-                push(
-                    text,
-                    format_args!(
-                        "          {}{line}  {}",
-                        evidence.file,
-                        ink.dim(&shortened(evidence.quote.trim()))
-                    ),
-                );
-            }
-            if !finding.remedy.is_empty() {
-                push(text, format_args!("          → {}", finding.remedy));
-            }
-        }
-        if passed > 0 {
-            push(
-                text,
-                format_args!("  {} {passed} looked at and in order", ink.verdict(Verdict::Pass)),
-            );
-        }
-        if self.findings.is_empty() {
-            push(text, format_args!("  none"));
-        }
-    }
-
     fn push_missing(&self, text: &mut String, ink: Ink) {
         let mut groups: BTreeMap<(State, &str, &str), Vec<Missing<'_>>> = BTreeMap::new();
         for missing in self.missing() {
@@ -179,7 +135,8 @@ impl Outcome<'_> {
         if !groups.is_empty() {
             push(text, format_args!("\n{}", ink.bold("Missing or cut")));
         }
-        for ((state, action, reason), missing) in groups {
+        let more = groups.len().saturating_sub(MAX_GROUPS);
+        for ((state, action, reason), missing) in groups.into_iter().take(MAX_GROUPS) {
             push(text, format_args!("  {state:<12} {action:<17} {}", names(&missing)));
             if !reason.is_empty() {
                 push(
@@ -187,6 +144,9 @@ impl Outcome<'_> {
                     format_args!("  {:<12} {:<17} {}", "", "", ink.dim(&shortened(reason))),
                 );
             }
+        }
+        if more > 0 {
+            push(text, format_args!("  and {more} more reasons in manifest.json"));
         }
     }
 
@@ -213,10 +173,7 @@ impl Outcome<'_> {
             );
         }
         if let Some(error) = &self.archive_error {
-            push(
-                text,
-                format_args!("  {} {error}", ink.verdict_word("not written:", "31")),
-            );
+            push(text, format_args!("  {} {error}", ink.alarm("not written:")));
         }
         for upload in self.uploads {
             push(
@@ -225,19 +182,8 @@ impl Outcome<'_> {
             );
         }
         if let Some(error) = &self.upload_error {
-            push(
-                text,
-                format_args!("  {} {error}", ink.verdict_word("not uploaded:", "31")),
-            );
+            push(text, format_args!("  {} {error}", ink.alarm("not uploaded:")));
         }
-    }
-}
-
-/// The beginning of a text; the whole stands in `analysis.json`.
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_QUOTE) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
     }
 }
 
@@ -254,49 +200,6 @@ fn names(missing: &[Missing<'_>]) -> String {
         names.push(format!("and {} more", missing.len() - MAX_NAMED));
     }
     names.join(", ")
-}
-
-fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // Writing into a string does not fail.
-    writeln!(text, "{line}").ok();
-}
-
-/// Colours, where they can be seen.
-#[derive(Clone, Copy)]
-struct Ink {
-    coloured: bool,
-}
-
-impl Ink {
-    fn paint(self, text: &str, code: &str) -> String {
-        if self.coloured {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
-    }
-
-    fn bold(self, text: &str) -> String {
-        self.paint(text, "1")
-    }
-
-    fn dim(self, text: &str) -> String {
-        self.paint(text, "2")
-    }
-
-    fn verdict_word(self, text: &str, code: &str) -> String {
-        self.paint(text, code)
-    }
-
-    fn verdict(self, verdict: Verdict) -> String {
-        let code = match verdict {
-            Verdict::Fail => "1;31",
-            Verdict::Warn => "1;33",
-            Verdict::Unknown => "1;35",
-            Verdict::Pass => "32",
-        };
-        self.paint(&format!("{:<7}", verdict.to_string().to_uppercase()), code)
-    }
 }
 
 #[cfg(test)]
