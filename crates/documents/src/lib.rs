@@ -1,6 +1,7 @@
 //! What passes from actions to analyzers through the archive: the documents' shapes and the parser of `resolv.conf`.
 //! Nothing here gathers or judges.
 
+mod cluster_health;
 mod connections;
 mod kubelet;
 mod lines;
@@ -8,10 +9,13 @@ mod lookups;
 pub mod names;
 mod network;
 mod resolv_conf;
+mod units;
 
+pub use cluster_health::{ApiCall, NodeEvent, NodeFact};
 pub use connections::{Certificate, ConnectAttempt, Connection, DnsPhase, HttpPhase, TlsPhase};
 pub use kubelet::{KubeletSettings, NodeCertificate};
 pub use lines::{from_lines, to_lines};
 pub use lookups::{Lookup, Outcome, Protocol, RecordType};
 pub use network::Network;
 pub use resolv_conf::{MAX_NAME_SERVERS, NameServer, Problem, ResolvConf};
+pub use units::SystemdUnit;

@@ -29,3 +29,17 @@ pub const KUBELET: &str = "kubelet";
 pub const KUBELET_SETTINGS: &str = "kubelet.json";
 /// Array of [`NodeCertificate`](crate::NodeCertificate), below [`KUBELET`].
 pub const KUBELET_CERTIFICATES: &str = "certificates.json";
+
+/// The action that gathers the node's services and how it was set up.
+pub const NODE_SERVICES: &str = "node-services";
+/// Array of [`SystemdUnit`](crate::SystemdUnit), below [`NODE_SERVICES`].
+pub const UNITS: &str = "units.json";
+
+/// The action that asks the API server about the node.
+pub const CLUSTER_HEALTH: &str = "cluster-health";
+/// Array of [`ApiCall`](crate::ApiCall), below [`CLUSTER_HEALTH`].
+pub const API_SERVER: &str = "api-server.json";
+/// Array of [`NodeFact`](crate::NodeFact), below [`CLUSTER_HEALTH`].
+pub const NODE_FACTS: &str = "node-facts.json";
+/// Array of [`NodeEvent`](crate::NodeEvent), oldest first, below [`CLUSTER_HEALTH`].
+pub const NODE_EVENTS: &str = "events.json";
