@@ -8,7 +8,9 @@ use periscope_host::{CommandRunner, HostRoot};
 
 use crate::Settings;
 use crate::vantage::Vantage;
-use crate::{container_logs, dns, iptables, kube_objects, kubelet, network_outbound, node_logs, system_logs};
+use crate::{
+    container_logs, dns, iptables, kube_objects, kubelet, network_outbound, node_logs, node_services, system_logs,
+};
 
 /// What actions are built from. Each takes what it uses and no more.
 pub struct Deps {
@@ -76,6 +78,13 @@ pub const CATALOG: &[Entry] = &[
     Entry {
         descriptor: &node_logs::DESCRIPTOR,
         build: |deps| Arc::new(node_logs::NodeLogs::new(deps.root.clone(), &deps.settings.node_logs)),
+    },
+    Entry {
+        descriptor: &node_services::DESCRIPTOR,
+        build: |deps| {
+            let Deps { root, commands, .. } = deps;
+            Arc::new(node_services::NodeServices::new(root.clone(), Arc::clone(commands)))
+        },
     },
     Entry {
         descriptor: &system_logs::DESCRIPTOR,

@@ -13,6 +13,7 @@ mod kube_objects;
 mod kubelet;
 mod network_outbound;
 mod node_logs;
+mod node_services;
 mod settings;
 mod system_logs;
 mod table;

@@ -6,8 +6,6 @@ pub(super) const AKS_FILES: &[&str] = &[
     // How the machine was set up: cloud-init, the provisioning script and its output, the extensions.
     "/var/log/cloud-init.log",
     "/var/log/cloud-init-output.log",
-    "/run/cloud-init/result.json",
-    "/run/cloud-init/status.json",
     "/var/log/azure/cluster-provision.log",
     "/var/log/azure/cluster-provision-cse-output.log",
     "/var/log/azure/aks/*",

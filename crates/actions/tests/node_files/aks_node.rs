@@ -138,3 +138,103 @@ pub(crate) fn with_provisioning_logs() -> HostFixture {
         .file("/etc/shadow", "root:*:1::::::\n")
         .file("/etc/cni/net.d/10-azure.conflist", "{}")
 }
+
+/// The node's systemd and what set it up. What holds keys or protected settings is there too, as on a real node.
+pub(crate) fn with_services() -> HostFixture {
+    let extension = "/var/lib/waagent/Microsoft.Azure.Extensions.CustomScript-2.1.10";
+    HostFixture::new()
+        .file("/proc/stat", "cpu  1 2 3\nbtime 1795168800\n")
+        .file(
+            "/etc/systemd/system/kubelet.service.d/10-containerd.conf",
+            "[Unit]\nAfter=containerd.service\n",
+        )
+        .file(
+            "/etc/systemd/system/containerd.service.d/exec_start.conf",
+            "[Service]\nExecStart=\n",
+        )
+        .file(
+            "/etc/systemd/system/localdns.service",
+            "[Service]\nExecStart=/opt/azure/containers/localdns/localdns.sh\n",
+        )
+        .link(
+            "/etc/systemd/system/dbus-org.freedesktop.network1.service",
+            "/lib/systemd/system/systemd-networkd.service",
+        )
+        .file("/lib/systemd/system/systemd-networkd.service", "[Service]\n")
+        .file("/var/lib/cloud/data/status.json", CLOUD_INIT_STATUS)
+        .link("/run/cloud-init/status.json", "../../var/lib/cloud/data/status.json")
+        .file(
+            "/var/lib/cloud/data/result.json",
+            r#"{"v1": {"datasource": "DataSourceAzure [seed=/dev/sr0]", "errors": []}}"#,
+        )
+        .link("/run/cloud-init/result.json", "../../var/lib/cloud/data/result.json")
+        .file("/etc/waagent.conf", "Provisioning.Agent=auto\n")
+        .file("/var/lib/waagent/Incarnation", "2")
+        .file("/var/lib/waagent/ovf-env.xml", "<UserPassword>notreal</UserPassword>")
+        .file("/var/lib/waagent/TransportPrivate.pem", "-----BEGIN PRIVATE KEY-----\n")
+        .file(
+            "/var/lib/waagent/ExtensionsConfig.2.xml",
+            "<protectedSettings>notreal</protectedSettings>",
+        )
+        .file(
+            &format!("{extension}/config/0.settings"),
+            r#"{"protectedSettings": "notreal"}"#,
+        )
+        .file(&format!("{extension}/config/HandlerState"), "Enabled")
+        .file(
+            &format!("{extension}/status/0.status"),
+            r#"[{"status": {"operation": "Enable", "status": "success", "code": 0}}]"#,
+        )
+        .file("/opt/azure/containers/provision.complete", "")
+}
+
+const CLOUD_INIT_STATUS: &str = r#"{
+ "v1": {
+  "datasource": "DataSourceAzure [seed=/dev/sr0]",
+  "init": {"errors": [], "finished": 1795168830.1, "start": 1795168829.2},
+  "init-local": {"errors": [], "finished": 1795168827.3, "start": 1795168825.1},
+  "modules-config": {"errors": [], "finished": 1795168835.4, "start": 1795168834.0},
+  "modules-final": {"errors": [], "finished": 1795168840.5, "start": 1795168839.0},
+  "stage": null
+ }
+}
+"#;
+
+/// What the node's systemd says of three of its units.
+pub(crate) const UNITS: &str = "\
+Id=containerd.service
+Description=containerd container runtime
+LoadState=loaded
+ActiveState=active
+SubState=running
+UnitFileState=enabled
+StateChangeTimestampMonotonic=30000000
+Result=success
+NRestarts=0
+MainPID=700
+ExecMainCode=0
+ExecMainStatus=0
+
+Id=logrotate.timer
+Description=Daily rotation of log files
+LoadState=loaded
+ActiveState=active
+SubState=waiting
+Triggers=logrotate.service
+Result=success
+NextElapseUSecRealtime=Sun 2026-11-22 00:00:00 UTC
+LastTriggerUSec=Sat 2026-11-21 00:00:04 UTC
+
+Id=kubelet.service
+Description=Kubelet
+LoadState=loaded
+ActiveState=failed
+SubState=failed
+UnitFileState=enabled
+StateChangeTimestampMonotonic=3600000000
+Result=exit-code
+NRestarts=5
+MainPID=0
+ExecMainCode=1
+ExecMainStatus=1
+";

@@ -57,3 +57,12 @@ pub(crate) fn with_syslog() -> HostFixture {
         .file("/var/log/syslog.1", "Nov 19 10:00:00 node1 kubelet[812]: started\n")
         .file("/var/log/kern.log", "Nov 20 10:00:00 node1 kernel: booted\n")
 }
+
+/// The node's services: groups of version 1, an older agent that knows no `status` folder, and no cloud-init.
+pub(crate) fn with_services() -> HostFixture {
+    let slice = "/sys/fs/cgroup/systemd/system.slice";
+    HostFixture::new()
+        .file(&format!("{slice}/docker.service/cgroup.procs"), "640\n")
+        .file(&format!("{slice}/kubelet.service/cgroup.procs"), "812\n")
+        .file("/etc/waagent.conf", "Provisioning.Enabled=y\n")
+}

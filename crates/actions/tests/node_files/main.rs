@@ -6,5 +6,6 @@ mod container_logs;
 mod docker_node;
 mod kubelet;
 mod node_logs;
+mod node_services;
 mod run;
 mod system_logs;
