@@ -79,6 +79,14 @@ pub enum HostError {
         /// Why not.
         source: io::Error,
     },
+    /// A socket is there, and its server takes no connection: it has ended, or its queue is full.
+    #[error("{path} takes no connection")]
+    Connect {
+        /// The path asked for.
+        path: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
     /// Any other answer of the kernel.
     #[error("{path} cannot be read")]
     Io {
@@ -109,7 +117,9 @@ impl HostError {
             Self::NotFound { .. } => Absence::NotPresent,
             Self::Denied { .. } | Self::Confined { .. } | Self::LinkRefused { .. } => Absence::Denied,
             Self::RemoteFileSystem { .. } | Self::WrongKind { .. } => Absence::NotApplicable,
-            Self::TooLarge { .. } | Self::Path(_) | Self::Root { .. } | Self::Io { .. } => Absence::Failed,
+            Self::TooLarge { .. } | Self::Path(_) | Self::Root { .. } | Self::Connect { .. } | Self::Io { .. } => {
+                Absence::Failed
+            }
         }
     }
 

@@ -22,6 +22,7 @@ mod processes;
 mod resolve;
 mod root;
 mod runner;
+mod socket;
 mod view;
 
 pub use command::{

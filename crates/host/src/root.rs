@@ -241,7 +241,7 @@ impl HostRoot {
         Ok(Metadata::from_stat(&stat))
     }
 
-    fn resolve(&self, path: &HostPath, last: Last) -> Result<OwnedFd, HostError> {
+    pub(crate) fn resolve(&self, path: &HostPath, last: Last) -> Result<OwnedFd, HostError> {
         let Inner {
             view, kernel_resolves, ..
         } = &*self.inner;
