@@ -9,6 +9,7 @@ mod lookups;
 pub mod names;
 mod network;
 mod resolv_conf;
+mod runtime;
 mod units;
 
 pub use cluster_health::{ApiCall, NodeEvent, NodeFact};
@@ -18,4 +19,8 @@ pub use lines::{from_lines, to_lines};
 pub use lookups::{Lookup, Outcome, Protocol, RecordType};
 pub use network::Network;
 pub use resolv_conf::{MAX_NAME_SERVERS, NameServer, Problem, ResolvConf};
+pub use runtime::{
+    CallFailure, ContainerState, RuntimeCall, RuntimeCondition, RuntimeContainer, RuntimeFilesystem, RuntimeImage,
+    RuntimePlugin, RuntimeSandbox, RuntimeStatus, RuntimeVersion,
+};
 pub use units::SystemdUnit;

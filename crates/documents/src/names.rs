@@ -16,6 +16,27 @@ pub const LOOKUPS: &str = "lookups.json";
 /// [`LOOKUPS`] as a table, below [`DNS`].
 pub const LOOKUPS_TABLE: &str = "lookups.txt";
 
+/// The action that asks the container runtime.
+pub const CONTAINER_RUNTIME: &str = "container-runtime";
+/// Array of [`RuntimeCall`](crate::RuntimeCall), below [`CONTAINER_RUNTIME`].
+pub const RUNTIME_CALLS: &str = "calls.json";
+/// [`RuntimeVersion`](crate::RuntimeVersion), below [`CONTAINER_RUNTIME`].
+pub const RUNTIME_VERSION: &str = "version.json";
+/// [`RuntimeStatus`](crate::RuntimeStatus), below [`CONTAINER_RUNTIME`].
+pub const RUNTIME_STATUS: &str = "status.json";
+/// Array of [`RuntimeSandbox`](crate::RuntimeSandbox), below [`CONTAINER_RUNTIME`].
+pub const RUNTIME_SANDBOXES: &str = "sandboxes.json";
+/// Array of [`RuntimeContainer`](crate::RuntimeContainer), below [`CONTAINER_RUNTIME`].
+pub const RUNTIME_CONTAINERS: &str = "containers.json";
+/// [`RUNTIME_CONTAINERS`] as a table, below [`CONTAINER_RUNTIME`].
+pub const RUNTIME_CONTAINERS_TABLE: &str = "containers.txt";
+/// Array of [`RuntimeImage`](crate::RuntimeImage), below [`CONTAINER_RUNTIME`].
+pub const RUNTIME_IMAGES: &str = "images.json";
+/// Array of [`RuntimeFilesystem`](crate::RuntimeFilesystem), below [`CONTAINER_RUNTIME`].
+pub const RUNTIME_FILESYSTEM: &str = "filesystem.json";
+/// Array of [`RuntimePlugin`](crate::RuntimePlugin), below [`CONTAINER_RUNTIME`].
+pub const RUNTIME_PLUGINS: &str = "plugins.json";
+
 /// The action that tries connections.
 pub const NETWORK_OUTBOUND: &str = "network-outbound";
 /// Array of [`Connection`](crate::Connection), below [`NETWORK_OUTBOUND`].
