@@ -10,6 +10,7 @@ mod items;
 mod kubeconfig;
 mod lists;
 mod logs;
+mod probe;
 mod sources;
 
 pub use access::{ApiServer, ClusterAccess, ConnectOptions, ReadNodeFile};
@@ -19,4 +20,5 @@ pub use error::{Call, Cause, ClusterError, Failure};
 pub use kube::Client;
 pub use lists::{ListScope, ObjectList};
 pub use logs::{LogOptions, PodContainer};
+pub use probe::Answer;
 pub use sources::Identity;
