@@ -2,22 +2,26 @@
 //! Nothing here gathers or judges.
 
 mod cluster_health;
+mod cni;
 mod connections;
 mod kubelet;
 mod lines;
 mod lookups;
 pub mod names;
 mod network;
+mod network_state;
 mod resolv_conf;
 mod runtime;
 mod units;
 
 pub use cluster_health::{ApiCall, NodeEvent, NodeFact};
+pub use cni::{AddressRange, CniConfiguration, CniPlugin};
 pub use connections::{Certificate, ConnectAttempt, Connection, DnsPhase, HttpPhase, TlsPhase};
 pub use kubelet::{KubeletSettings, NodeCertificate};
 pub use lines::{from_lines, to_lines};
 pub use lookups::{Lookup, Outcome, Protocol, RecordType};
 pub use network::Network;
+pub use network_state::{Interface, NetworkCounter, NetworkNamespaceState, Route, Socket, Traffic};
 pub use resolv_conf::{MAX_NAME_SERVERS, NameServer, Problem, ResolvConf};
 pub use runtime::{
     CallFailure, ContainerState, RuntimeCall, RuntimeCondition, RuntimeContainer, RuntimeFilesystem, RuntimeImage,

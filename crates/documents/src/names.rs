@@ -64,3 +64,49 @@ pub const API_SERVER: &str = "api-server.json";
 pub const NODE_FACTS: &str = "node-facts.json";
 /// Array of [`NodeEvent`](crate::NodeEvent), oldest first, below [`CLUSTER_HEALTH`].
 pub const NODE_EVENTS: &str = "events.json";
+
+/// The action that gathers the state of the network.
+pub const NETWORK_STATE: &str = "network-state";
+/// Array of [`Interface`](crate::Interface), below [`NETWORK_STATE`].
+pub const INTERFACES: &str = "interfaces.json";
+/// Array of [`Route`](crate::Route), below [`NETWORK_STATE`].
+pub const ROUTES: &str = "routes.json";
+/// The IPv4 routes of all tables as `ip` prints them, below [`NETWORK_STATE`].
+pub const IP_ROUTES: &str = "ip-routes-ipv4.txt";
+/// The IPv4 rules that choose among tables as `ip` prints them, below [`NETWORK_STATE`].
+pub const IP_RULES: &str = "ip-rules-ipv4.txt";
+/// Array of [`NetworkCounter`](crate::NetworkCounter), below [`NETWORK_STATE`].
+pub const NETWORK_COUNTERS: &str = "counters.json";
+/// Array of [`NetworkNamespaceState`](crate::NetworkNamespaceState), below [`NETWORK_STATE`].
+pub const NETWORK_NAMESPACES: &str = "namespaces.json";
+/// Array of [`Socket`](crate::Socket), below [`NETWORK_STATE`].
+pub const SOCKETS: &str = "sockets.json";
+
+/// The action that gathers the network plugins.
+pub const CNI: &str = "cni";
+/// Array of [`CniConfiguration`](crate::CniConfiguration), below [`CNI`].
+pub const CNI_CONFIGURATIONS: &str = "configurations.json";
+/// Array of [`CniPlugin`](crate::CniPlugin), below [`CNI`].
+pub const CNI_PLUGINS: &str = "plugins.json";
+/// Array of [`AddressRange`](crate::AddressRange), below [`CNI`].
+pub const CNI_ADDRESSES: &str = "addresses.json";
+
+/// The action that gathers the packet filter.
+pub const IPTABLES: &str = "iptables";
+/// Rules of all tables with counters, below [`IPTABLES`].
+pub const IPTABLES_SAVE: &str = "iptables-save.txt";
+/// The same of the legacy backend, where the node's tools show the other one, below [`IPTABLES`].
+pub const IPTABLES_LEGACY_SAVE: &str = "iptables-legacy-save.txt";
+/// Rules of nftables, below [`IPTABLES`].
+pub const NFT_RULESET: &str = "nft-ruleset.txt";
+/// The backend of the node's tools, below [`IPTABLES`].
+pub const IPTABLES_VERSION: &str = "iptables-version.txt";
+/// Entries, limit and buckets of the connection table as `path:value`, below [`IPTABLES`].
+pub const CONNTRACK: &str = "conntrack.txt";
+/// Counters of the connection table by CPU, hexadecimal, below [`IPTABLES`].
+pub const CONNTRACK_STATS: &str = "conntrack-stats.txt";
+
+/// The machine's asset tag, by which Azure's machines are known, below [`DNS`].
+pub const CHASSIS_ASSET_TAG: &str = "chassis-asset-tag.txt";
+/// The cloud's settings of the node without secrets, below [`KUBELET`].
+pub const AZURE_JSON: &str = "azure.json";
