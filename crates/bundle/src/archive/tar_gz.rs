@@ -1,10 +1,13 @@
-//! `tar.gz`: the tar headers and paddings are small gzip members of their own between the artifacts' deflate streams.
+//! `tar.gz`: the tar headers and paddings are small gzip members of their own between the artifacts' deflate streams, and
+//! an index of them stands behind the last one.
 
 use std::io::{self, Write};
 
 use tar::{EntryType, Header};
 
+use super::counting::Counting;
 use super::entry::{Entry, Step, steps};
+use super::index::{Index, Row};
 use super::member;
 
 /// Tar's block.
@@ -12,6 +15,8 @@ const BLOCK: u64 = 512;
 
 /// Writes the whole archive.
 pub(super) fn write(top: &str, entries: &[Entry], modified: u64, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = Counting::new(out);
+    let mut index = Index::new(top);
     // What stands between two artifacts is gathered here and becomes one member.
     let mut between = Vec::new();
     for step in steps(top, entries) {
@@ -20,16 +25,27 @@ pub(super) fn write(top: &str, entries: &[Entry], modified: u64, out: &mut dyn W
             Step::File(path, entry) => {
                 let modified = u64::try_from(entry.modified.as_second()).unwrap_or(0);
                 push_header(&mut between, &path, EntryType::Regular, entry.len, modified)?;
-                member::write_bytes(&between, out)?;
+                let header = out.written;
+                member::write_bytes(&between, &mut out)?;
                 between.clear();
-                member::write_entry(entry, out)?;
+                index.push(&Row {
+                    header,
+                    data: out.written,
+                    compressed: entry.source.len(),
+                    len: entry.len,
+                    modified,
+                    path: entry.path.as_str(),
+                })?;
+                member::write_entry(entry, &mut out)?;
                 push_zeros(&mut between, (BLOCK - entry.len % BLOCK) % BLOCK);
             }
         }
     }
     // Two empty blocks end a tar file.
     push_zeros(&mut between, 2 * BLOCK);
-    member::write_bytes(&between, out)
+    member::write_bytes(&between, &mut out)?;
+    let start = out.written;
+    index.write(start, &mut out)
 }
 
 fn push_zeros(bytes: &mut Vec<u8>, count: u64) {

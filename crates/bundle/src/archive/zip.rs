@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::counting::Counting;
 use super::entry::{Entry, Step, steps};
 use super::member::copy_exactly;
 
@@ -33,7 +34,7 @@ struct Row {
 
 /// Writes the whole archive.
 pub(super) fn write(top: &str, entries: &[Entry], modified: Timestamp, out: &mut dyn Write) -> io::Result<()> {
-    let mut out = Counting { out, written: 0 };
+    let mut out = Counting::new(out);
     let mut rows = Vec::new();
     for step in steps(top, entries) {
         let offset = out.written;
@@ -204,22 +205,4 @@ fn dos_time(time: Timestamp) -> (u16, u16) {
         date,
         field(time.hour()) << 11 | field(time.minute()) << 5 | (field(time.second()) / 2),
     )
-}
-
-/// Knows how far it has written: offsets go into the directory.
-struct Counting<'a> {
-    out: &'a mut dyn Write,
-    written: u64,
-}
-
-impl Write for Counting<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.written += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }
