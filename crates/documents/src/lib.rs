@@ -7,11 +7,14 @@ mod connections;
 mod kubelet;
 mod lines;
 mod lookups;
+mod mounts;
 pub mod names;
 mod network;
 mod network_state;
+mod pod_cgroup;
 mod resolv_conf;
 mod runtime;
+mod system;
 mod units;
 
 pub use cluster_health::{ApiCall, NodeEvent, NodeFact};
@@ -20,11 +23,17 @@ pub use connections::{Certificate, ConnectAttempt, Connection, DnsPhase, HttpPha
 pub use kubelet::{KubeletSettings, NodeCertificate};
 pub use lines::{from_lines, to_lines};
 pub use lookups::{Lookup, Outcome, Protocol, RecordType};
+pub use mounts::{Mount, mount_of};
 pub use network::Network;
 pub use network_state::{Interface, NetworkCounter, NetworkNamespaceState, Route, Socket, Traffic};
+pub use pod_cgroup::PodCgroup;
 pub use resolv_conf::{MAX_NAME_SERVERS, NameServer, Problem, ResolvConf};
 pub use runtime::{
     CallFailure, ContainerState, RuntimeCall, RuntimeCondition, RuntimeContainer, RuntimeFilesystem, RuntimeImage,
     RuntimePlugin, RuntimeSandbox, RuntimeStatus, RuntimeVersion,
+};
+pub use system::{
+    Boot, BootEvent, Cgroup, CgroupCpu, CgroupCpuRecent, CgroupMemory, CgroupPids, Consumer, Disk, Fill, NodePod,
+    Process,
 };
 pub use units::SystemdUnit;

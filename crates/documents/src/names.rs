@@ -65,6 +65,45 @@ pub const NODE_FACTS: &str = "node-facts.json";
 /// Array of [`NodeEvent`](crate::NodeEvent), oldest first, below [`CLUSTER_HEALTH`].
 pub const NODE_EVENTS: &str = "events.json";
 
+/// The action that gathers the state of the machine.
+pub const SYSTEM: &str = "system";
+/// The kernel's list of mounts, below [`SYSTEM`].
+pub const MOUNTS: &str = "mountinfo.txt";
+/// `/etc/fstab`, below [`SYSTEM`].
+pub const FSTAB: &str = "fstab.txt";
+/// `/proc/meminfo`, below [`SYSTEM`].
+pub const MEMINFO: &str = "meminfo.txt";
+/// `/proc/loadavg`, below [`SYSTEM`].
+pub const LOADAVG: &str = "loadavg.txt";
+/// `/proc/stat`, below [`SYSTEM`].
+pub const KERNEL_STAT: &str = "stat.txt";
+/// Pressure stall information about processors, below [`SYSTEM`].
+pub const CPU_PRESSURE: &str = "pressure/cpu.txt";
+/// Pressure stall information about memory, below [`SYSTEM`].
+pub const MEMORY_PRESSURE: &str = "pressure/memory.txt";
+/// Pressure stall information about disks, below [`SYSTEM`].
+pub const IO_PRESSURE: &str = "pressure/io.txt";
+/// Settings of the kernel, `name = value` a line, below [`SYSTEM`].
+pub const SYSCTLS: &str = "sysctls.txt";
+/// The kernel's messages where there is no journal, below [`SYSTEM`].
+pub const DMESG: &str = "dmesg.txt";
+/// What `timedatectl` says, below [`SYSTEM`].
+pub const TIMEDATECTL: &str = "time/timedatectl.txt";
+/// What `chronyc tracking` says, below [`SYSTEM`].
+pub const CHRONY_TRACKING: &str = "time/chrony-tracking.txt";
+/// Array of [`Disk`](crate::Disk), below [`SYSTEM`].
+pub const DISKS: &str = "disks.json";
+/// Array of [`Consumer`](crate::Consumer), the largest first, below [`SYSTEM`].
+pub const DISK_USAGE: &str = "disk-usage.json";
+/// Array of [`Cgroup`](crate::Cgroup), below [`SYSTEM`].
+pub const CGROUPS: &str = "cgroups.json";
+/// Array of [`Process`](crate::Process), below [`SYSTEM`].
+pub const PROCESSES: &str = "processes.json";
+/// Array of [`Boot`](crate::Boot), below [`SYSTEM`].
+pub const BOOTS: &str = "boots.json";
+/// Array of [`NodePod`](crate::NodePod), below [`SYSTEM`].
+pub const PODS: &str = "pods.json";
+
 /// The action that gathers the state of the network.
 pub const NETWORK_STATE: &str = "network-state";
 /// Array of [`Interface`](crate::Interface), below [`NETWORK_STATE`].
