@@ -7,6 +7,7 @@
 
 mod azurite;
 mod cluster;
+mod diagnosis;
 mod sas;
 mod services;
 mod wait;
@@ -14,6 +15,7 @@ mod walk;
 
 pub use azurite::Azurite;
 pub use cluster::Cluster;
+pub use diagnosis::Diagnosis;
 pub use services::{ENDPOINTS, Services};
 pub use wait::eventually;
 pub use walk::files_below;
