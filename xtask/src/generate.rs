@@ -24,7 +24,12 @@ impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let Self { check } = self;
         let mut differing = Vec::new();
-        for (name, text) in [("docs/actions.md", actions()?), ("docs/redaction.md", redaction()?)] {
+        let documents = [
+            ("docs/actions.md", actions()?),
+            ("docs/findings.md", findings()?),
+            ("docs/redaction.md", redaction()?),
+        ];
+        for (name, text) in documents {
             let path: PathBuf = place::workspace().join(name);
             if std::fs::read_to_string(&path).is_ok_and(|present| present == text) {
                 continue;
@@ -100,6 +105,31 @@ fn redaction() -> Result<String> {
     for rule in periscope_redact::RULES {
         let example = rule.redacted.replace('|', "\\|").replace('\n', " ");
         writeln!(page, "| `{}` | {} | `{}` |", rule.id, rule.finds, example.trim())?;
+    }
+    Ok(page)
+}
+
+/// The faults that analyzers find.
+fn findings() -> Result<String> {
+    let mut page = format!(
+        "{HEAD}# Findings\n\nWhat `collect` and `analyze` look for. A finding names the fault in `analysis.json`, says what has it, shows the\nlines of the archive that prove it, and stands below its likeliest cause where that was found too.\n"
+    );
+    for analyzer in periscope_analyzers::CATALOG {
+        let descriptor = analyzer.descriptor();
+        writeln!(page, "\n## `{}`\n\n{}\n", descriptor.id, descriptor.summary)?;
+        writeln!(page, "| fault | severity | what is wrong | usual causes | what to do |\n|---|---|---|---|---|")?;
+        for fault in descriptor.faults {
+            let causes: Vec<_> = fault.caused_by.iter().map(|id| format!("`{id}`")).collect();
+            writeln!(
+                page,
+                "| `{}` | {} | {} | {} | {} |",
+                fault.id,
+                fault.severity,
+                fault.summary,
+                causes.join(", "),
+                fault.remedy.replace('|', "\\|")
+            )?;
+        }
     }
     Ok(page)
 }

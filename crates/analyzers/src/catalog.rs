@@ -18,4 +18,14 @@ mod tests {
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
         assert!(CATALOG.iter().all(|analyzer| !analyzer.descriptor().summary.is_empty()));
     }
+
+    #[test]
+    fn a_fault_has_one_analyzer_and_says_what_to_do() {
+        let mut ids = std::collections::BTreeSet::new();
+        for fault in CATALOG.iter().flat_map(|analyzer| analyzer.descriptor().faults) {
+            assert!(ids.insert(fault.id), "{} stands in two tables", fault.id);
+            assert!(!fault.summary.is_empty() && !fault.remedy.is_empty(), "{}", fault.id);
+            assert!(!fault.caused_by.contains(&fault.id), "{} causes itself", fault.id);
+        }
+    }
 }
