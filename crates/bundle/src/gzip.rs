@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use flate2::{FlushDecompress, Status};
-use periscope_core::{ArtifactSpec, End, ReadSeek, StoreError};
+use periscope_core::{ArtifactObserver, ArtifactSpec, End, ReadSeek, StoreError};
 use periscope_redact::{Redactor, Rules};
 use sha2::{Digest, Sha256};
 
@@ -49,9 +49,10 @@ pub(crate) fn keep_as_is(
     pool: &BufferPool,
     source: &mut dyn ReadSeek,
     on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    mut observer: Option<Box<dyn ArtifactObserver>>,
 ) -> Result<Option<Kept>, StoreError> {
     let mut buffers = pool.take();
-    let clean = look_through(spec, rules, &mut buffers, source, on_bytes);
+    let clean = look_through(spec, rules, &mut buffers, source, on_bytes, &mut observer);
     pool.give_back(buffers);
     // A source that cannot be read is the ordinary way's to report.
     let Ok(Some(clean)) = clean else {
@@ -75,6 +76,9 @@ pub(crate) fn keep_as_is(
     }
     let raw_bytes = clean.sums.len();
     let extent = segment.finish().map_err(spool_error)?;
+    if let Some(observer) = observer {
+        observer.finish();
+    }
     Ok(Some(Kept {
         extent,
         sums: clean.sums,
@@ -113,6 +117,7 @@ fn look_through(
     buffers: &mut Buffers,
     source: &mut dyn ReadSeek,
     on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    observer: &mut Option<Box<dyn ArtifactObserver>>,
 ) -> io::Result<Option<Clean>> {
     let Buffers {
         inflate,
@@ -155,6 +160,9 @@ fn look_through(
             return Ok(None);
         }
         sums.update(redacted);
+        if let Some(observer) = observer {
+            observer.push(redacted);
+        }
         redacted.clear();
         if redactor.counts().total() > 0 || sums.len() > spec.limit.bytes {
             return Ok(None);

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use flate2::{FlushCompress, Status};
-use periscope_core::{ArtifactSpec, ArtifactStream, Content, End, StoreError, Stored};
+use periscope_core::{ArtifactObserver, ArtifactSpec, ArtifactStream, Content, End, StoreError, Stored};
 use periscope_redact::{ContentKind, Redactor, Rules};
 use sha2::{Digest, Sha256};
 
@@ -83,11 +83,18 @@ pub(crate) struct Pipeline {
     lines: bool,
     sums: Sums,
     segment: SegmentWriter,
+    observer: Option<Box<dyn ArtifactObserver>>,
     end: End,
 }
 
 impl Pipeline {
-    pub(crate) fn new(spec: &ArtifactSpec, rules: &Arc<Rules>, segment: SegmentWriter, pool: &Arc<BufferPool>) -> Self {
+    pub(crate) fn new(
+        spec: &ArtifactSpec,
+        rules: &Arc<Rules>,
+        segment: SegmentWriter,
+        pool: &Arc<BufferPool>,
+        observer: Option<Box<dyn ArtifactObserver>>,
+    ) -> Self {
         Self {
             redactor: Redactor::new(rules, kind_of(spec.content)).discard_before(spec.context),
             buffers: pool.take(),
@@ -97,6 +104,7 @@ impl Pipeline {
             lines: !matches!(spec.content, Content::Binary),
             sums: Sums::default(),
             segment,
+            observer,
             end: End::Source,
         }
     }
@@ -158,6 +166,9 @@ impl Pipeline {
         let redactions = counts(&self.redactor);
         let extent = self.segment.finish().map_err(spool_error)?;
         self.pool.give_back(self.buffers);
+        if let Some(observer) = self.observer {
+            observer.finish();
+        }
         Ok(Kept {
             extent,
             sums: self.sums,
@@ -181,6 +192,9 @@ impl Pipeline {
             self.end = End::Limit;
         }
         self.sums.update(keep);
+        if let Some(observer) = &mut self.observer {
+            observer.push(keep);
+        }
         self.segment.add_content(keep.len() as u64);
         while !keep.is_empty() {
             let deflate = &mut self.buffers.deflate;

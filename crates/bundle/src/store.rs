@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder};
 use jiff::Timestamp;
-use periscope_core::{ArtifactPath, ArtifactSpec, ArtifactStream, Encoding, ReadSeek, Store, StoreError, Stored};
+use periscope_core::{
+    ArtifactObserver, ArtifactPath, ArtifactSpec, ArtifactStream, Encoding, Observer, ReadSeek, Store, StoreError,
+    Stored,
+};
 use periscope_redact::{Rules, redact_str};
 
 use crate::budget::{Budget, BudgetLimits, Exhausted};
@@ -74,12 +77,20 @@ impl Shelf {
 }
 
 /// Keeps the artifacts of one run, redacted and compressed, in unlinked files on the output's disk.
-#[derive(Debug)]
 pub struct SpoolStore {
     rules: Arc<Rules>,
     segments: Arc<Segments>,
     buffers: Arc<BufferPool>,
     shelf: Arc<Shelf>,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+impl std::fmt::Debug for SpoolStore {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("SpoolStore")
+            .field("shelf", &self.shelf)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SpoolStore {
@@ -95,7 +106,15 @@ impl SpoolStore {
             segments: Arc::new(Segments::new(folder, budget)),
             buffers: Arc::default(),
             shelf: Arc::default(),
+            observer: None,
         })
+    }
+
+    /// Shows what is kept, as it is kept, to somebody who wants to see it too.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
     /// The artifact at `path`, if it was kept.
@@ -131,32 +150,40 @@ impl SpoolStore {
             .map_err(|Exhausted { reason, by_user }| StoreError::OverBudget { reason, by_user })
     }
 
-    fn pipeline(&self, spec: &ArtifactSpec) -> Result<Pipeline, StoreError> {
+    fn pipeline(&self, spec: &ArtifactSpec, path: &ArtifactPath) -> Result<Pipeline, StoreError> {
         let segment = self.segments.writer().map_err(spool_error)?;
-        Ok(Pipeline::new(spec, &self.rules, segment, &self.buffers))
+        let observer = self.observer(path);
+        Ok(Pipeline::new(spec, &self.rules, segment, &self.buffers, observer))
+    }
+
+    fn observer(&self, path: &ArtifactPath) -> Option<Box<dyn ArtifactObserver>> {
+        self.observer.as_ref()?.artifact(path)
     }
 
     fn keep(
         &self,
         spec: &ArtifactSpec,
+        path: &ArtifactPath,
         source: &mut dyn ReadSeek,
         on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Kept, StoreError> {
         match spec.encoding {
-            Encoding::Identity => self.pipeline(spec)?.pump(source, on_bytes),
+            Encoding::Identity => self.pipeline(spec, path)?.pump(source, on_bytes),
             Encoding::Gzip => {
-                if spec.context == 0
-                    && let Some(kept) =
-                        gzip::keep_as_is(spec, &self.rules, &self.segments, &self.buffers, source, on_bytes)?
-                {
-                    return Ok(kept);
+                if spec.context == 0 {
+                    let observer = self.observer(path);
+                    let (rules, segments, buffers) = (&self.rules, &self.segments, &self.buffers);
+                    let kept = gzip::keep_as_is(spec, rules, segments, buffers, source, on_bytes, observer)?;
+                    if let Some(kept) = kept {
+                        return Ok(kept);
+                    }
                 }
                 source.seek(SeekFrom::Start(0)).map_err(|source| StoreError::Io {
                     what: "could not read the source again",
                     source,
                 })?;
                 let mut inflated = MultiGzDecoder::new(BufReader::new(source));
-                self.pipeline(spec)?.pump(&mut inflated, on_bytes)
+                self.pipeline(spec, path)?.pump(&mut inflated, on_bytes)
             }
         }
     }
@@ -166,7 +193,7 @@ impl Store for SpoolStore {
     fn open(&self, spec: &ArtifactSpec, path: &ArtifactPath) -> Result<Box<dyn ArtifactStream>, StoreError> {
         self.check_budget(path)?;
         Ok(Box::new(Stream {
-            pipeline: self.pipeline(spec)?,
+            pipeline: self.pipeline(spec, path)?,
             shelf: Arc::clone(&self.shelf),
             path: path.clone(),
             modified: spec.modified_at(),
@@ -181,7 +208,7 @@ impl Store for SpoolStore {
         on_bytes: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Stored, StoreError> {
         self.check_budget(path)?;
-        let kept = self.keep(spec, source, on_bytes)?;
+        let kept = self.keep(spec, path, source, on_bytes)?;
         Ok(self.shelf.put(path.clone(), spec.modified_at(), kept))
     }
 

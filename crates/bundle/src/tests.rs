@@ -4,13 +4,18 @@
     reason = "tests look at files and run programs of their own"
 )]
 
+use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Write};
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
 
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
-use periscope_core::{Archive, ArtifactPath, ArtifactSpec, Content, Encoding, End, Format, Store, StoreError, Stored};
+use periscope_core::{
+    Archive, ArtifactObserver, ArtifactPath, ArtifactSpec, Content, Encoding, End, Format, Observer, Store, StoreError,
+    Stored,
+};
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -395,4 +400,68 @@ fn when_the_budget_is_used_up_only_documents_of_the_run_itself_get_in() {
         assert!(matches!(error, StoreError::OverBudget { by_user: true, .. }), "{error}");
     }
     copy(&store, "run.log", &spec, b"why\n").unwrap();
+}
+
+/// What an observer saw of each artifact that was kept to its end.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+
+struct Seeing {
+    name: String,
+    bytes: Vec<u8>,
+    seen: Seen,
+}
+
+impl Observer for Seen {
+    fn artifact(&self, path: &ArtifactPath) -> Option<Box<dyn ArtifactObserver>> {
+        let seeing = Seeing {
+            name: path.to_string(),
+            bytes: Vec::new(),
+            seen: self.clone(),
+        };
+        (path.as_str() != "unseen").then(|| Box::new(seeing) as _)
+    }
+}
+
+impl ArtifactObserver for Seeing {
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn finish(self: Box<Self>) {
+        let first = self.seen.0.lock().unwrap().insert(self.name, self.bytes);
+        assert_eq!(first, None, "an artifact was seen twice");
+    }
+}
+
+#[test]
+fn an_observer_sees_what_a_reader_will_find_and_nothing_else() {
+    let (_folder, store) = store(u64::MAX);
+    let seen = Seen::default();
+    let store = store.observed_by(Arc::new(seen.clone()));
+    let mut lines = log_lines(2000);
+    let text = || ArtifactSpec::new("x", Content::Text);
+    let gzipped = || text().encoding(Encoding::Gzip);
+    copy(&store, "gzip-kept", &gzipped(), &gzip(&lines)).unwrap();
+    copy(&store, "unseen", &text(), &lines).unwrap();
+    lines.extend_from_slice(SECRET_LINE.as_bytes());
+    copy(&store, "text", &text(), &lines).unwrap();
+    copy(&store, "cut", &text().at_most(5000), &lines).unwrap();
+    copy(&store, "gzip-made-anew", &gzipped(), &gzip(&lines)).unwrap();
+    copy(&store, "gzip-cut", &gzipped().at_most(5000), &gzip(&lines)).unwrap();
+    let mut stream = store.open(&text(), &path("stream")).unwrap();
+    for part in lines.chunks(777) {
+        assert!(stream.write(part).unwrap().is_continue());
+    }
+    stream.finish().unwrap();
+    drop(store.open(&text(), &path("dropped")).unwrap());
+    copy(&store, "withheld", &text(), &[0xff, 0xfe, b'a', 0, b'b', 0]).ok();
+
+    let seen = seen.0.lock().unwrap();
+    for name in ["gzip-kept", "text", "cut", "gzip-made-anew", "gzip-cut", "stream"] {
+        assert!(seen[name] == content(&store, name), "{name}");
+        assert!(!String::from_utf8_lossy(&seen[name]).contains("c2VjcmV0"), "{name}");
+    }
+    assert!(seen["cut"].ends_with(b"\n") && seen["cut"].len() <= 5000);
+    assert_eq!(seen.len(), 6, "{:?}", seen.keys());
 }
