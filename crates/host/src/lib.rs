@@ -23,6 +23,7 @@ mod resolve;
 mod root;
 mod runner;
 mod socket;
+mod usage;
 mod view;
 
 pub use command::{
@@ -40,3 +41,4 @@ pub use path::{HostPath, HostPathError};
 pub use processes::HostProcess;
 pub use root::{HostRoot, MAX_DIR_ENTRIES, RootOrigin};
 pub use runner::HostCommands;
+pub use usage::{FileSystemFill, Usage, UsageBounds, UsagePart};

@@ -241,6 +241,11 @@ impl HostRoot {
         Ok(Metadata::from_stat(&stat))
     }
 
+    /// Whether a mount that may hang is exactly at `path`, which has no links.
+    pub(crate) fn is_remote_mount(&self, path: &HostPath) -> bool {
+        self.inner.view.mounts.at(path.as_str().as_bytes()).is_some()
+    }
+
     pub(crate) fn resolve(&self, path: &HostPath, last: Last) -> Result<OwnedFd, HostError> {
         let Inner {
             view, kernel_resolves, ..
