@@ -9,7 +9,8 @@ use periscope_host::{CommandRunner, HostRoot};
 use crate::Settings;
 use crate::vantage::Vantage;
 use crate::{
-    container_logs, dns, iptables, kube_objects, kubelet, network_outbound, node_logs, node_services, system_logs,
+    container_logs, container_runtime, dns, iptables, kube_objects, kubelet, network_outbound, node_logs,
+    node_services, system_logs,
 };
 
 /// What actions are built from. Each takes what it uses and no more.
@@ -47,6 +48,15 @@ pub const CATALOG: &[Entry] = &[
                 root.clone(),
                 settings.namespaces.clone(),
                 cluster.clone(),
+            ))
+        },
+    },
+    Entry {
+        descriptor: &container_runtime::DESCRIPTOR,
+        build: |deps| {
+            Arc::new(container_runtime::ContainerRuntime::new(
+                deps.root.clone(),
+                Arc::clone(&deps.commands),
             ))
         },
     },

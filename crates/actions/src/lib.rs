@@ -6,6 +6,7 @@ mod api_server;
 mod catalog;
 mod commands;
 mod container_logs;
+mod container_runtime;
 mod dns;
 mod host_files;
 mod iptables;
