@@ -72,6 +72,13 @@ impl Engine {
         }
     }
 
+    /// Says when the run started, where that was before the engine was made.
+    #[must_use]
+    pub fn started_at(mut self, started: Timestamp) -> Self {
+        self.started = started;
+        self
+    }
+
     /// How far the run is.
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)

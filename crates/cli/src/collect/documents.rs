@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use periscope_analyzers::{ANALYSIS_FILE, CATALOG, analysis_json, network_config, network_outbound};
 use periscope_bundle::{Entry, NodeArchive, SpoolStore, StoredInputs};
 use periscope_core::{
-    ActionRecord, AnalyzeError, ArtifactPath, ArtifactSpec, Content, Engine, Finding, Format, Hits, Inputs,
+    ActionRecord, AnalyzeError, Analyzer, ArtifactPath, ArtifactSpec, Content, Engine, Finding, Format, Inputs,
     MANIFEST_FILE, MANIFEST_SCHEMA, Manifest, NodeInfo, Place, RunId, State, analyze_all,
 };
+use periscope_scan::{RuleFindings, Scanner};
 
 use super::journal::RunLog;
 
@@ -40,16 +41,24 @@ pub(crate) fn loose_names() -> Vec<&'static str> {
 }
 
 /// Judges what was gathered and keeps the findings and the summaries with it.
-pub(super) async fn analyze(engine: &Engine, store: &Arc<SpoolStore>, node: &NodeInfo) -> Result<Vec<Finding>> {
+pub(super) async fn analyze(
+    engine: &Engine,
+    store: &Arc<SpoolStore>,
+    node: &NodeInfo,
+    scanner: &Scanner,
+) -> Result<Vec<Finding>> {
+    let outcome = scanner.outcome();
     let inputs = StoredInputs::new(
         Arc::clone(store),
         &engine.items(),
         node.name.clone(),
         engine.started(),
-        Hits::default(),
+        outcome.hits(),
     );
     let work = tokio::task::spawn_blocking(move || {
-        let findings = analyze_all(CATALOG.iter().copied(), &inputs);
+        let rules = RuleFindings::new(outcome);
+        let analyzers = CATALOG.iter().copied().chain([&rules as &dyn Analyzer]);
+        let findings = analyze_all(analyzers, &inputs);
         let summaries = SUMMARIES.map(|(name, build)| (name, build(&inputs)));
         (findings, summaries)
     });

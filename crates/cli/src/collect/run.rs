@@ -12,6 +12,7 @@ use periscope_cluster::{ClusterAccess, ConnectOptions};
 use periscope_core::{Archive, Engine, ExportContext, ExportError, Exporter, Limit, Planned, Receipt, RunId};
 use periscope_exporters::DirExporter;
 use periscope_host::{HostCommands, HostPath, HostRoot};
+use periscope_scan::{RuleSet, Scanner};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -60,9 +61,11 @@ async fn collect(settings: Settings, log: RunLog) -> Result<Exit> {
     if let Some(note) = &output.note {
         tell(note);
     }
-    let run_id = settings.run_id.clone().unwrap_or_else(|| RunId::at(Timestamp::now()));
+    let started = Timestamp::now();
+    let run_id = settings.run_id.clone().unwrap_or_else(|| RunId::at(started));
+    let scanner = Arc::new(Scanner::new(Arc::clone(RuleSet::builtin()), started));
     let store = SpoolStore::new(&output.folder, settings.budget).context("cannot make the spool")?;
-    let store = Arc::new(store);
+    let store = Arc::new(store.observed_by(Arc::clone(&scanner) as _));
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let engine = Engine::new(
         node.clone(),
@@ -72,13 +75,14 @@ async fn collect(settings: Settings, log: RunLog) -> Result<Exit> {
         workers,
         Arc::clone(&store) as _,
         cancel.clone(),
-    );
+    )
+    .started_at(started);
     let storage_host = storage.as_ref().and_then(Storage::host);
     let plan = plan(&settings, root, cluster, storage_host);
     let display = Display::choose(settings.quiet);
     let records = show_while(engine.progress(), display, engine.run(plan)).await;
 
-    let findings = documents::analyze(&engine, &store, &node).await?;
+    let findings = documents::analyze(&engine, &store, &node, &scanner).await?;
     documents::close(&engine, &log).await;
     let manifest = documents::manifest(&engine, &node, &run_id, records);
     let upload_formats = storage.as_ref().map(Storage::formats).unwrap_or_default();
