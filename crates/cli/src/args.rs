@@ -23,13 +23,47 @@ pub(crate) enum Command {
     /// Upload an archive that `collect` wrote earlier
     #[command(after_help = exit_codes())]
     Upload(UploadArgs),
+    /// List or print what is in an archive, without unpacking it
+    #[command(after_help = exit_codes())]
+    Inspect(InspectArgs),
     /// List what `collect` can gather
     Actions(ActionsArgs),
+    /// Print what makes a shell complete this program's command lines
+    #[command(after_help = "For bash, for example: source <(aks-periscope completions bash)")]
+    Completions(CompletionsArgs),
+    /// Print this program's manual page
+    #[command(after_help = "To read it: aks-periscope man | man -l -")]
+    Man,
 }
 
 fn exit_codes() -> String {
     let rows = Exit::TABLE.map(|(exit, meaning)| format!("  {}  {meaning}", exit as u8));
     format!("Exit codes:\n{}", rows.join("\n"))
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InspectArgs {
+    /// The archive: a tar.gz or zip file, or the folder that it was unpacked to
+    pub(crate) archive: PathBuf,
+    // Where a help text is no Markdown it is given as such.
+    #[arg(help = "What to print of it: a path, the end of one, or a glob as '*/kubelet.log'; \
+                  a folder is listed [default: the list of everything]")]
+    pub(crate) path: Option<String>,
+    /// Print the lines that match this regular expression, as path:line: text
+    #[arg(long, short, value_name = "PATTERN")]
+    pub(crate) grep: Option<String>,
+    /// Let the pattern match upper and lower case alike
+    #[arg(long, short, requires = "grep")]
+    pub(crate) ignore_case: bool,
+    /// Print the list as JSON, and lines as one JSON object each
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, clap::Args)]

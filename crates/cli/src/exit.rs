@@ -21,11 +21,15 @@ pub(crate) enum Exit {
     UploadFailed = 4,
     /// Nothing could be collected.
     Nothing = 5,
+    /// `analyze` found something that is broken.
+    Findings = 6,
+    /// `inspect` found nothing of what was asked for.
+    NoMatch = 7,
 }
 
 impl Exit {
     /// Every code and what it means.
-    pub(crate) const TABLE: [(Self, &'static str); 6] = [
+    pub(crate) const TABLE: [(Self, &'static str); 8] = [
         (
             Self::Complete,
             "complete: everything is in the archive, or rightly absent",
@@ -34,13 +38,15 @@ impl Exit {
         (Self::Usage, "bad usage: nothing was done"),
         (
             Self::Partial,
-            "partial: an archive was written, something is missing or cut",
+            "partial: an archive was written, something is missing or cut; or the one to read is damaged",
         ),
         (
             Self::UploadFailed,
             "the upload failed; what was collected is kept locally",
         ),
         (Self::Nothing, "nothing could be collected"),
+        (Self::Findings, "analyze: something is broken"),
+        (Self::NoMatch, "inspect: nothing of the kind is in the archive"),
     ];
 
     /// Tells the error in one line and gives its code.
@@ -155,7 +161,7 @@ mod tests {
     fn every_code_is_its_own() {
         let mut codes: Vec<_> = Exit::TABLE.iter().map(|(exit, _)| *exit as u8).collect();
         codes.dedup();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]

@@ -4,6 +4,9 @@ mod actions;
 mod args;
 mod collect;
 mod exit;
+mod inspect;
+mod manual;
+mod output;
 mod runtime;
 mod screen;
 mod small_file;
@@ -30,7 +33,10 @@ fn main() -> ExitCode {
     let result = match args.command {
         Command::Collect(args) => collect::run(*args),
         Command::Upload(args) => upload::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Actions(args) => actions::run(&args),
+        Command::Completions(args) => Ok(manual::completions(&args)),
+        Command::Man => manual::page(),
     };
     result.unwrap_or_else(|error| Exit::of_error(&error)).into()
 }
