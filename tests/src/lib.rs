@@ -8,6 +8,7 @@
 mod azurite;
 mod cluster;
 mod diagnosis;
+mod pod;
 mod sas;
 mod services;
 mod wait;
@@ -16,6 +17,7 @@ mod walk;
 pub use azurite::Azurite;
 pub use cluster::Cluster;
 pub use diagnosis::Diagnosis;
+pub use pod::Pod;
 pub use services::{ENDPOINTS, Services};
 pub use wait::eventually;
 pub use walk::files_below;

@@ -12,7 +12,7 @@ use periscope_actions::{CATALOG, Deps, Settings};
 use periscope_cluster::{Catalogue, ClusterAccess, ConnectOptions, Failure, ListScope};
 use periscope_core::State;
 use periscope_testkit::{ActionRun, HostFixture, ScriptedCommands};
-use periscope_tests::{Cluster, Services, eventually};
+use periscope_tests::{Cluster, Pod, Services};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ const SECRET: [&str; 2] = [
 #[tokio::test]
 async fn the_default_objects_are_gathered_with_their_events() {
     let cluster = Services::running().cluster;
-    crash_loop(&cluster);
+    let _crashing = Pod::in_crash_loop(&cluster, "crashing");
     let run = collect(access(&cluster.kubeconfig).await, &[]).await;
     for item in [
         "kube-system_pods.txt",
@@ -74,7 +74,7 @@ async fn the_default_objects_are_gathered_with_their_events() {
 async fn every_name_of_a_resource_is_understood_and_what_is_not_there_is_said() {
     let cluster = Services::running().cluster;
     let entries = [
-        "kube-system/po/crashing",
+        "kube-system/po/stumbling",
         "kube-system/Deployment.apps/chatty",
         "kube-system/svc/nobody",
         "kube-system/gizmos",
@@ -82,7 +82,7 @@ async fn every_name_of_a_resource_is_understood_and_what_is_not_there_is_said() 
         "kube-system",
     ];
     let run = collect(access(&cluster.kubeconfig).await, &entries).await;
-    assert!(run.text("kube-system_po_crashing.txt").starts_with("Name:"));
+    assert!(run.text("kube-system_po_stumbling.txt").starts_with("Name:"));
     assert!(
         run.text("kube-system_Deployment.apps_chatty.txt")
             .contains("RollingUpdate")
@@ -211,15 +211,6 @@ async fn collect(access: ClusterAccess, entries: &[&str]) -> ActionRun {
     let entry = CATALOG.iter().find(|entry| entry.descriptor.id == "kube-objects");
     let entry = entry.expect("the catalogue has it");
     ActionRun::of(entry.descriptor, (entry.build)(&deps)).await
-}
-
-/// Waits until the crashing pod was restarted, so that it has a history.
-fn crash_loop(cluster: &Cluster) {
-    eventually("a crash loop", || {
-        let reason = "jsonpath={.status.containerStatuses[0].state.waiting.reason}";
-        let reason = cluster.kubectl(&["get", "pod", "crashing", "--namespace=kube-system", "-o", reason]);
-        (reason == "CrashLoopBackOff").then_some(())
-    });
 }
 
 /// The part of a description that is about the object whose name begins so.

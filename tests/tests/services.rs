@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use periscope_tests::{Azurite, Services, eventually, files_below};
+use periscope_tests::{Azurite, Pod, Services, eventually, files_below};
 
 #[test]
 fn the_api_server_is_ready() {
@@ -89,11 +89,28 @@ fn a_restarted_container_keeps_the_log_of_its_earlier_instance() {
 #[test]
 fn a_container_crashes_again_and_again() {
     let cluster = Services::running().cluster;
-    let reason = "jsonpath={.status.containerStatuses[0].state.waiting.reason}";
-    eventually("a crash loop", || {
-        let state = cluster.kubectl(&["get", "pod", "crashing", "--namespace=kube-system", "-o", reason]);
-        (state == "CrashLoopBackOff").then_some(())
-    });
+    Pod::in_crash_loop(&cluster, "crashing-for-services");
+}
+
+#[test]
+fn the_node_reaches_the_internet_and_trusts_it() {
+    let cluster = Services::running().cluster;
+    for name in ["mcr.microsoft.com", "www.microsoft.com", "azurecr.io"] {
+        let url = format!("https://{name}/");
+        let status = cluster.run_on_node(&["curl", "--silent", "--show-error", "--max-time", "20", "--head", &url]);
+        assert!(status.starts_with("HTTP/1.1 200"), "{name}: {status}");
+    }
+}
+
+#[test]
+fn the_internet_is_not_on_the_node() {
+    let cluster = Services::running().cluster;
+    let route = cluster.run_on_node(&["ip", "route", "get", "203.0.113.10"]);
+    assert!(route.contains("via") && route.contains("dev eth0"), "{route}");
+    let own = cluster.run_on_node(&["ip", "address"]);
+    assert!(!own.contains("203.0.113.") && !own.contains("168.63.129.16"), "{own}");
+    let processes = cluster.run_on_node(&["ps", "-eo", "args="]);
+    assert!(!processes.contains("https.py"), "{processes}");
 }
 
 #[test]

@@ -117,7 +117,10 @@ fn findings() -> Result<String> {
     for analyzer in periscope_analyzers::CATALOG {
         let descriptor = analyzer.descriptor();
         writeln!(page, "\n## `{}`\n\n{}\n", descriptor.id, descriptor.summary)?;
-        writeln!(page, "| fault | severity | what is wrong | usual causes | what to do |\n|---|---|---|---|---|")?;
+        writeln!(
+            page,
+            "| fault | severity | what is wrong | usual causes | what to do |\n|---|---|---|---|---|"
+        )?;
         for fault in descriptor.faults {
             let causes: Vec<_> = fault.caused_by.iter().map(|id| format!("`{id}`")).collect();
             writeln!(

@@ -1,5 +1,6 @@
 //! The test node: one machine in a box, with a Kubernetes control plane, a kubelet laid out as AKS lays it out, and a
-//! blob service. This is its description; the files beside it run inside its namespaces.
+//! blob service; around it another box that stands for the Internet. This is their description; the files beside it run
+//! inside their namespaces.
 
 mod azurite;
 mod control_plane;
@@ -8,6 +9,7 @@ mod journal;
 mod kubelet;
 mod layout;
 mod network;
+pub(crate) mod outside;
 mod pki;
 mod supervisor;
 mod units;
@@ -15,6 +17,7 @@ mod units;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
@@ -27,6 +30,14 @@ use crate::services::place;
 pub(crate) const ACCOUNT: &str = "periscopetests";
 /// The node's state folder as the node sees it, whatever the node's own `/var` and `/etc` hide.
 const STATE: &str = "/run/periscope-services";
+/// The size of the network that machine, node and outside share.
+pub(crate) const PREFIX: u8 = 29;
+/// Azure's name server (learn.microsoft.com, "What is IP address 168.63.129.16?").
+const DNS_IP: &str = "168.63.129.16";
+/// The folder in [`STATE`] of what belongs to the outside.
+const OUTSIDE: &str = "outside";
+/// Services on the node itself accept connections at once, or do not listen yet.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 const MACHINE_ID: &str = "5f1d2c3b4a59687786958473625140ff";
 
 #[derive(clap::Args)]
@@ -37,8 +48,10 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Role {
-    /// Process 1 of the node
-    Init { description: PathBuf },
+    /// Process 1 of the outside or of the node
+    Init { role: String, description: PathBuf },
+    /// What starts and watches the outside's services, and the node
+    Outside { description: PathBuf },
     /// What starts and watches the node's services
     Supervise { description: PathBuf },
 }
@@ -47,7 +60,8 @@ impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let Self { role } = self;
         match role {
-            Role::Init { description } => init::run(&description),
+            Role::Init { role, description } => init::run(&role, &description),
+            Role::Outside { description } => outside::run(&Node::read(&description)?, &description),
             Role::Supervise { description } => supervisor::run(&Node::read(&description)?),
         }
     }
@@ -62,8 +76,10 @@ pub(crate) struct Node {
     /// The folder of the Kubernetes binaries.
     pub(crate) kube: PathBuf,
     azurite: PathBuf,
+    /// The folder of `CoreDNS` and its image.
+    coredns: PathBuf,
     image: PathBuf,
-    /// `tests/services/node`.
+    /// `tests/services`.
     files: PathBuf,
     /// The key of [`ACCOUNT`] in base64.
     pub(crate) account_key: String,
@@ -71,14 +87,20 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(index: u8, state: PathBuf, parts: &Parts, account_key: String) -> Self {
-        let Parts { kube, azurite, image } = parts;
+        let Parts {
+            kube,
+            azurite,
+            coredns,
+            image,
+        } = parts;
         Self {
             index,
             state,
             kube: kube.clone(),
             azurite: azurite.clone(),
+            coredns: coredns.clone(),
             image: image.clone(),
-            files: place::workspace().join("tests/services/node"),
+            files: place::workspace().join("tests/services"),
             account_key,
         }
     }
@@ -96,12 +118,17 @@ impl Node {
         format!("10.254.{}.2", self.index)
     }
 
-    /// The machine's address on the cable to the node, and the node's default gateway.
+    /// The machine's address on the network between machine, node and outside.
     pub(crate) fn machine_ip(&self) -> String {
         format!("10.254.{}.1", self.index)
     }
 
-    /// The machine's end of the cable to the node.
+    /// The node's default gateway, behind which the Internet is.
+    fn gateway_ip(&self) -> String {
+        format!("10.254.{}.3", self.index)
+    }
+
+    /// The machine's end of its cable to that network.
     pub(crate) fn link(&self) -> String {
         Self::link_name(self.index)
     }

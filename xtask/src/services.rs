@@ -3,6 +3,8 @@
 
 pub(crate) mod azurite;
 pub(crate) mod cache;
+pub(crate) mod coredns;
+pub(crate) mod go;
 pub(crate) mod image;
 pub(crate) mod keeper;
 pub(crate) mod kube;
@@ -65,6 +67,7 @@ pub(crate) fn up(place: &Place, lifetime: Lifetime) -> Result<bool> {
     let parts = keeper::Parts {
         image: image::build(&cache)?,
         azurite: azurite::install(&cache)?,
+        coredns: coredns::build(&cache)?,
         kube: kube::build(&cache)?,
     };
     // A start that was interrupted may have left a half.

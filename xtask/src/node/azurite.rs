@@ -5,17 +5,15 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use super::pki::Authority;
 use super::units::Units;
-use super::{ACCOUNT, Node, STATE};
+use super::{ACCOUNT, CONNECT_LIMIT, Node, STATE};
 
 /// An unmodified client connects to the port of https, which is free in the node's own network.
 const PORT: u16 = 443;
-const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
 pub(super) fn start(node: &Node, units: &mut Units) -> Result<()> {
     let state = Path::new(STATE);

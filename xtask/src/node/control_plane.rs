@@ -2,6 +2,7 @@
 //! On AKS none of it is on the node, so all its files stay in the state folder.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::pki::Authority;
 use super::units::Units;
-use super::{Node, STATE, layout};
+use super::{CONNECT_LIMIT, Node, STATE, layout};
 use crate::command::run;
 
 const ETCD: &str = "http://127.0.0.1:2379";
@@ -21,6 +22,8 @@ const PODS: &str = "10.244.0.0/16";
 const SERVICES: &str = "10.96.0.0/16";
 /// The first address of [`SERVICES`] is the API server's.
 const API_SERVICE_IP: &str = "10.96.0.1";
+/// As in `objects.yaml`, and in the kubelet's settings.
+const DNS_SERVICE_IP: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
 
 /// Starts it all, and returns when the API server is ready.
 pub(super) fn start(node: &Node, units: &mut Units) -> Result<()> {
@@ -68,7 +71,7 @@ pub(super) fn apply_objects(node: &Node, units: &mut Units) -> Result<()> {
     units.wait_for("the controller manager has made the first accounts", || {
         kubectl(node, &account).is_ok()
     })?;
-    let objects = fs::read_to_string(node.files.join("objects.yaml")).context("cannot read the objects")?;
+    let objects = fs::read_to_string(node.files.join("node/objects.yaml")).context("cannot read the objects")?;
     let path = folder().join("objects.yaml");
     fs::write(&path, layout::replace_names(node, &objects)).context("cannot write the objects")?;
     kubectl(node, &["apply", "--filename", &path.to_string_lossy()])?;
@@ -85,8 +88,13 @@ pub(super) fn apply_objects(node: &Node, units: &mut Units) -> Result<()> {
         "--for=condition=Available",
         "--timeout=1s",
         "deployment/chatty",
+        "deployment/coredns",
     ];
-    units.wait_for("the pods run", || kubectl(node, &available).is_ok())
+    units.wait_for("the pods run", || kubectl(node, &available).is_ok())?;
+    let dns = SocketAddr::from((DNS_SERVICE_IP, 53));
+    units.wait_for("the cluster's name server answers", || {
+        TcpStream::connect_timeout(&dns, CONNECT_LIMIT).is_ok()
+    })
 }
 
 /// Starts kube-proxy, which is a pod on AKS, and a process here. Without it service addresses lead nowhere.
@@ -186,7 +194,7 @@ fn start_api_server(node: &Node, units: &mut Units, authority: &Authority) -> Re
             ])
             .arg(format!(
                 "--audit-policy-file={}",
-                node.files.join("audit-policy.yaml").display()
+                node.files.join("node/audit-policy.yaml").display()
             ))
             .arg(format!("--audit-log-path={STATE}/log/audit.log")),
     )

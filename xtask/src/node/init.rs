@@ -1,5 +1,5 @@
-//! Process 1 of the node. It buries orphans, as every first process must, and ends with its supervisor; the kernel then
-//! ends everything else. It starts nothing but the supervisor.
+//! Process 1 of the node, and of the outside. It buries orphans, as every first process must, and ends with its
+//! supervisor; the kernel then ends everything else. It starts nothing but the supervisor.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 
-pub(super) fn run(description: &Path) -> Result<ExitCode> {
+pub(super) fn run(role: &str, description: &Path) -> Result<ExitCode> {
     let supervisor = Command::new("/proc/self/exe")
-        .args(["node", "supervise"])
+        .args(["node", role])
         .arg(description)
         .spawn()
         .context("cannot start the supervisor")?;

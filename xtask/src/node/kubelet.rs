@@ -12,6 +12,7 @@ use super::pki::Authority;
 use super::units::Units;
 use super::{Node, control_plane};
 use crate::command::run;
+use crate::services::image;
 
 const SOCKET: &str = "/run/containerd/containerd.sock";
 const CERTIFICATES: &str = "/etc/kubernetes/certs";
@@ -63,16 +64,19 @@ pub(super) fn start_runtime(units: &mut Units) -> Result<()> {
     units.start_in_journal("containerd", &mut Command::new("/usr/bin/containerd"))
 }
 
-/// Gives the runtime the cluster's one image.
-pub(super) fn import_image(node: &Node, units: &mut Units) -> Result<()> {
+/// Gives the runtime the cluster's images.
+pub(super) fn import_images(node: &Node, units: &mut Units) -> Result<()> {
     units.wait_for("containerd answers", || ctr(&["version"]).is_ok())?;
-    ctr(&[
-        "--namespace=k8s.io",
-        "images",
-        "import",
-        "--snapshotter=native",
-        &node.image.to_string_lossy(),
-    ])
+    for image in [&node.image, &node.coredns.join(image::ARCHIVE)] {
+        ctr(&[
+            "--namespace=k8s.io",
+            "images",
+            "import",
+            "--snapshotter=native",
+            &image.to_string_lossy(),
+        ])?;
+    }
+    Ok(())
 }
 
 /// Starts the kubelet, and kube-proxy beside it.

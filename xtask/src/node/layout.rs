@@ -8,12 +8,14 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::{ACCOUNT, MACHINE_ID, Node, STATE};
+use super::{ACCOUNT, DNS_IP, MACHINE_ID, Node, STATE, outside};
 use crate::command::run;
 
 /// Folders of the node that are real folders on the machine's disk, below the state folder: the runtime cannot stack its
 /// file systems on a stacked one, and logs are worth a look after a failure.
 const ON_DISK: &[&str] = &["/var/log", "/var/lib/kubelet", "/var/lib/containerd"];
+
+const TRUSTED: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Builds the mounts.
 pub(super) fn mount(node: &Node) -> Result<()> {
@@ -37,7 +39,7 @@ pub(super) fn mount(node: &Node) -> Result<()> {
 
 /// Writes the node's own files: the tree `root` of the node's files, with its `@NAMES@` replaced.
 pub(super) fn fill(node: &Node) -> Result<()> {
-    copy(node, &node.files.join("root"), Path::new("/"))?;
+    copy(node, &node.files.join("node/root"), Path::new("/"))?;
     let journal = Path::new("/var/log/journal").join(MACHINE_ID);
     for folder in [
         Path::new("/etc/kubernetes/manifests"),
@@ -52,10 +54,18 @@ pub(super) fn fill(node: &Node) -> Result<()> {
             .and_then(|()| symlink(node.kube.join(program), &path))
             .with_context(|| format!("cannot link {}", path.display()))?;
     }
+    trust_outside()?;
     for group in node.control_groups() {
         fs::create_dir_all(&group).with_context(|| format!("cannot make {}", group.display()))?;
     }
     Ok(())
+}
+
+/// Adds the authority of what is outside to those that the node trusts, where Debian keeps them all in one file.
+fn trust_outside() -> Result<()> {
+    let mut trusted = fs::read(TRUSTED).with_context(|| format!("cannot read {TRUSTED}"))?;
+    trusted.extend(fs::read(outside::authority(Path::new(STATE))).context("cannot read the outside's authority")?);
+    fs::write(TRUSTED, trusted).with_context(|| format!("cannot write {TRUSTED}"))
 }
 
 /// A text of the node's files with its `@NAMES@` replaced.
@@ -63,6 +73,7 @@ pub(super) fn replace_names(node: &Node, text: &str) -> String {
     text.replace("@NODE_IP@", &node.ip())
         .replace("@NODE_NAME@", &node.name())
         .replace("@ACCOUNT@", ACCOUNT)
+        .replace("@DNS_IP@", DNS_IP)
         .replace("@MACHINE_ID@", MACHINE_ID)
         .replace("@CGROUP@", &node.link())
 }

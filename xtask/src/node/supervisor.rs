@@ -23,7 +23,7 @@ pub(super) fn run(node: &Node) -> Result<ExitCode> {
     azurite::start(node, &mut units)?;
     kubelet::start_runtime(&mut units)?;
     control_plane::start(node, &mut units)?;
-    kubelet::import_image(node, &mut units)?;
+    kubelet::import_images(node, &mut units)?;
     kubelet::start(node, &mut units)?;
     control_plane::apply_objects(node, &mut units)?;
     azurite::await_ready(node, &mut units)?;

@@ -1,5 +1,5 @@
-//! The one container image of the test cluster: a program of ours, compiled statically, in an archive that
-//! `ctr images import` takes. Nothing is pulled from an image registry.
+//! The container images of the test cluster: one static program each, in an archive that `ctr images import` takes.
+//! Most pods run a program of ours, compiled here. Nothing is pulled from an image registry.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,8 +13,10 @@ use super::cache::{Cache, hex};
 use super::place;
 use crate::command::run;
 
-/// The name under which pods and the sandbox refer to the image.
-pub(crate) const NAME: &str = "periscope.test/guest:1";
+/// The name of the file with the image.
+pub(crate) const ARCHIVE: &str = "image.tar";
+/// The name under which pods and the sandbox refer to the image of our own program.
+const NAME: &str = "periscope.test/guest:1";
 const EXECUTABLE: u32 = 0o755;
 const READABLE: u32 = 0o644;
 
@@ -33,24 +35,30 @@ pub(crate) fn build(cache: &Cache) -> Result<PathBuf> {
                 "-o",
             ])
             .args([&program, &source]))?;
-        archive(&fs::read(&program)?, &folder.join("image.tar")).context("cannot write the image")
+        archive(folder, NAME, "guest", &["wait"])
     })?;
-    Ok(folder.join("image.tar"))
+    Ok(folder.join(ARCHIVE))
+}
+
+/// Writes the image of a program in this folder beside it.
+pub(super) fn archive(folder: &Path, name: &str, program: &str, arguments: &[&str]) -> Result<()> {
+    let content = fs::read(folder.join(program)).context("cannot read the program of an image")?;
+    write(&folder.join(ARCHIVE), name, program, &content, arguments).context("cannot write an image")
 }
 
 /// An archive as `docker save` writes it: a manifest, a configuration and one layer with one file.
-fn archive(program: &[u8], path: &Path) -> Result<()> {
+fn write(path: &Path, name: &str, program: &str, content: &[u8], arguments: &[&str]) -> Result<()> {
     let mut layer = tar::Builder::new(Vec::new());
-    append(&mut layer, "guest", EXECUTABLE, program)?;
+    append(&mut layer, program, EXECUTABLE, content)?;
     let layer = layer.into_inner()?;
     let digest = hex(&Sha256::digest(&layer));
     let config = json!({
         "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
         "os": "linux",
-        "config": { "Entrypoint": ["/guest"], "Cmd": ["wait"] },
+        "config": { "Entrypoint": [format!("/{program}")], "Cmd": arguments },
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{digest}")] },
     });
-    let manifest = json!([{ "Config": "config.json", "RepoTags": [NAME], "Layers": ["layer.tar"] }]);
+    let manifest = json!([{ "Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"] }]);
     let mut image = tar::Builder::new(File::create(path)?);
     append(&mut image, "layer.tar", READABLE, &layer)?;
     append(&mut image, "config.json", READABLE, config.to_string().as_bytes())?;

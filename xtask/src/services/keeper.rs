@@ -1,5 +1,6 @@
-//! The keeper: one `unshare` process under which everything runs, in namespaces of its own. Its end, however it comes,
-//! is the end of every service: the kernel kills a process namespace with its first process.
+//! The keeper: one `unshare` process under which everything runs, in namespaces of its own: first what is outside the
+//! node, and in that the node. Its end, however it comes, is the end of every service: the kernel kills a process
+//! namespace, and those in it, with its first process.
 
 use std::fs;
 use std::io::Read as _;
@@ -16,7 +17,7 @@ use rustix::process::{Pid, Signal};
 
 use super::place::{self, Place};
 use crate::command::{last_lines, run, say, wait_for};
-use crate::node::Node;
+use crate::node::{Node, PREFIX, outside};
 
 /// A cold start takes about ten seconds; this is for machines that do something else besides.
 const START_LIMIT: Duration = Duration::from_mins(3);
@@ -29,6 +30,7 @@ const KEY_BYTES: usize = 64;
 pub(crate) struct Parts {
     pub(crate) kube: PathBuf,
     pub(crate) azurite: PathBuf,
+    pub(crate) coredns: PathBuf,
     pub(crate) image: PathBuf,
 }
 
@@ -111,7 +113,7 @@ fn keep(state: &Path, description: &Path, lifetime: Lifetime) -> Result<Child> {
             "--mount-proc",
         ])
         .arg(program)
-        .args(["node", "init"])
+        .args(["node", "init", "outside"])
         .arg(description)
         .stdin(Stdio::null())
         .stdout(said.try_clone().context("cannot share the supervisor's log")?)
@@ -136,23 +138,33 @@ fn await_ready(place: &Place, node: &Node, keeper: &mut Child) -> Result<u32> {
         first = first_process(&keeper_pid);
         Ok(first.is_some())
     })?;
-    let first = first.context("the node has no first process")?;
+    let first = first.context("there is no first process")?;
     connect(node, &first)?;
     let ready = place.state().join("ready");
     wait_for("the services to answer", START_LIMIT, || {
         alive()?;
         Ok(ready.exists())
     })?;
-    first.parse().context("a process id is a number")
+    let init = first_of_node(&first).context("the node has no first process")?;
+    init.parse().context("a process id is a number")
 }
 
-/// A virtual cable between this machine and the node. It vanishes with the node's network namespace.
+/// A virtual cable between this machine and the outside. It vanishes with the outside's network namespace.
 fn connect(node: &Node, pid1: &str) -> Result<()> {
-    let link = node.link();
+    let (link, address) = (node.link(), format!("{}/{PREFIX}", node.machine_ip()));
     run(Command::new("ip").args([
-        "link", "add", &link, "type", "veth", "peer", "name", "eth0", "netns", pid1,
+        "link",
+        "add",
+        &link,
+        "type",
+        "veth",
+        "peer",
+        "name",
+        outside::TO_MACHINE,
+        "netns",
+        pid1,
     ]))?;
-    run(Command::new("ip").args(["address", "add", &format!("{}/30", node.machine_ip()), "dev", &link]))?;
+    run(Command::new("ip").args(["address", "add", &address, "dev", &link]))?;
     run(Command::new("ip").args(["link", "set", &link, "up"]))?;
     Ok(())
 }
@@ -197,8 +209,33 @@ fn is_keeper(pid: &str) -> bool {
 }
 
 fn first_process(keeper: &str) -> Option<String> {
-    let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).ok()?;
-    children.split_whitespace().next().map(str::to_owned)
+    children(keeper).into_iter().next()
+}
+
+/// The node's process 1: the one that starts the supervisor, below that of the outside.
+fn first_of_node(process: &str) -> Option<String> {
+    let is_it = |pid: &String| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| is_init_of_node(&line));
+    let children = children(process);
+    let found = children.iter().find(|pid| is_it(pid)).cloned();
+    found.or_else(|| children.iter().find_map(|child| first_of_node(child)))
+}
+
+/// `unshare` has the same words in its command line, and others before them.
+fn is_init_of_node(command_line: &[u8]) -> bool {
+    let mut words = command_line.split(|&byte| byte == 0).skip(1);
+    words.by_ref().take(3).eq([&b"node"[..], b"init", b"supervise"])
+}
+
+fn children(pid: &str) -> Vec<String> {
+    // Each thread has the children that it started.
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    threads
+        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
+        .flat_map(|children| children.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 fn process_namespace(pid: &str) -> Option<PathBuf> {

@@ -1,22 +1,18 @@
 //! The Kubernetes binaries, built from the Go module that `tests/services/kube` pins.
 
-use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
 use super::cache::Cache;
-use super::place;
-use crate::command::run;
+use super::{go, place};
 
 /// The linker sets these, as the project's own build does: otherwise every component claims to be v0.0.0.
 const VERSION_PACKAGE: &str = "k8s.io/component-base/version";
 
 pub(crate) fn build(cache: &Cache) -> Result<PathBuf> {
     let module = place::workspace().join("tests/services/kube");
-    let requirements = fs::read_to_string(module.join("go.mod")).context("cannot read the go.mod of Kubernetes")?;
-    let sums = fs::read(module.join("go.sum")).context("cannot read the go.sum of Kubernetes")?;
+    let (requirements, sums) = go::requirements(&module)?;
     let (major, minor, patch) = version(&requirements).context("go.mod requires no k8s.io/kubernetes")?;
     cache.entry(
         &format!("kube-{major}.{minor}.{patch}"),
@@ -26,21 +22,7 @@ pub(crate) fn build(cache: &Cache) -> Result<PathBuf> {
                 "-s -w -X {VERSION_PACKAGE}.gitVersion=v{major}.{minor}.{patch} -X {VERSION_PACKAGE}.gitMajor={major} \
              -X {VERSION_PACKAGE}.gitMinor={minor}"
             );
-            run(Command::new("go")
-                .current_dir(&module)
-                .env("CGO_ENABLED", "0")
-                .args([
-                    "build",
-                    "-mod=readonly",
-                    "-trimpath",
-                    "-buildvcs=false",
-                    "-ldflags",
-                    &flags,
-                    "-o",
-                ])
-                .arg(folder)
-                .arg("tool"))?;
-            Ok(())
+            go::build(&module, &flags, folder)
         },
     )
 }
