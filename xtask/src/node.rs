@@ -76,7 +76,8 @@ pub(crate) struct Node {
     /// The folder of the Kubernetes binaries.
     pub(crate) kube: PathBuf,
     azurite: PathBuf,
-    /// The folder of `CoreDNS` and its image.
+    /// The folder of `CoreDNS` and its image. A node that an older program started has none, and must still be removed.
+    #[serde(default)]
     coredns: PathBuf,
     image: PathBuf,
     /// `tests/services`.
