@@ -8,10 +8,7 @@ use periscope_host::{CommandRunner, HostRoot};
 
 use crate::Settings;
 use crate::vantage::Vantage;
-use crate::{
-    container_logs, container_runtime, dns, iptables, kube_objects, kubelet, network_outbound, node_logs,
-    node_services, system_logs,
-};
+use crate::{cni, container_logs, container_runtime, dns, iptables, kube_objects, kubelet, network_outbound, network_state, node_logs, node_services, system_logs};
 
 /// What actions are built from. Each takes what it uses and no more.
 pub struct Deps {
@@ -35,6 +32,10 @@ pub struct Entry {
 
 /// All actions, by id.
 pub const CATALOG: &[Entry] = &[
+    Entry {
+        descriptor: &cni::DESCRIPTOR,
+        build: |deps| Arc::new(cni::Cni::new(deps.root.clone())),
+    },
     Entry {
         descriptor: &container_logs::DESCRIPTOR,
         build: |deps| {
@@ -84,6 +85,15 @@ pub const CATALOG: &[Entry] = &[
     Entry {
         descriptor: &network_outbound::DESCRIPTOR,
         build: |deps| Arc::new(network_outbound::NetworkOutbound::new(Vantage::of(deps))),
+    },
+    Entry {
+        descriptor: &network_state::DESCRIPTOR,
+        build: |deps| {
+            Arc::new(network_state::NetworkState::new(
+                deps.root.clone(),
+                Arc::clone(&deps.commands),
+            ))
+        },
     },
     Entry {
         descriptor: &node_logs::DESCRIPTOR,

@@ -4,6 +4,7 @@
 mod api_errors;
 mod api_server;
 mod catalog;
+mod cni;
 mod commands;
 mod container_logs;
 mod container_runtime;
@@ -13,6 +14,7 @@ mod iptables;
 mod kube_objects;
 mod kubelet;
 mod network_outbound;
+mod network_state;
 mod node_logs;
 mod node_services;
 mod settings;

@@ -8,7 +8,7 @@ use serde_json::Value;
 ///
 /// # Errors
 /// When it cannot be understood: nothing of it may be kept then. The error holds no part of the text.
-pub(super) fn without_credentials(text: &str) -> Result<(String, Counts), &'static str> {
+pub(crate) fn without_credentials(text: &str) -> Result<(String, Counts), &'static str> {
     const NOT_UNDERSTOOD: &str = "it cannot be understood, so its credentials cannot be told from the rest";
     if text.trim_start().starts_with('{') {
         let mut document: Value = serde_json::from_str(text).map_err(|_| NOT_UNDERSTOOD)?;

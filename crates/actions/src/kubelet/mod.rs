@@ -11,4 +11,5 @@ mod process;
 mod settings;
 
 pub(crate) use action::{DESCRIPTOR, Kubelet};
+pub(crate) use credentials::without_credentials;
 pub(crate) use known::KnownKubelet;

@@ -26,7 +26,7 @@ const PROBE_BYTES: usize = 1024;
 /// What is known about the action beforehand.
 pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     id: "node-logs",
-    summary: "Log files of the node by path or glob; by default those of an AKS node's provisioning and networking",
+    summary: "Log files of the node by path or glob; by default those of an AKS node's provisioning",
     timeout: Duration::from_mins(10),
     limit: 128 * 1024 * 1024,
     rbac: &[],
@@ -41,6 +41,8 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
 pub(crate) struct NodeLogs {
     root: HostRoot,
     entries: Vec<String>,
+    /// Folders beside those of logs that files may be in.
+    extra: Vec<HostPath>,
 }
 
 /// A file that an entry of the list names.
@@ -58,7 +60,13 @@ impl NodeLogs {
         } else {
             entries.to_vec()
         };
-        Self { root, entries }
+        Self::of(root, entries, Vec::new())
+    }
+
+    /// The files below `root` that `entries` name, in folders of logs or in the folders `extra`; for other actions that
+    /// take files as they are.
+    pub(crate) fn of(root: HostRoot, entries: Vec<String>, extra: Vec<HostPath>) -> Self {
+        Self { root, entries, extra }
     }
 
     /// The files of all entries, each once; entries that name none are recorded.
@@ -142,7 +150,7 @@ impl NodeLogs {
 impl Action for NodeLogs {
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
         let sink = &cx.sink;
-        let confinement = Confinement::new(&[])
+        let confinement = Confinement::new(&self.extra)
             .map_err(|error| ActionError::new(State::Failed, "the folders of logs are not known").because(error))?;
         let mut files = self.find(sink).await;
         if let Some(since) = cx.since {

@@ -14,14 +14,6 @@ pub(super) const AKS_FILES: &[&str] = &[
     "/var/log/azure/*/*/*.log*",
     "/var/log/azure/Microsoft.Azure.Extensions.CustomScript/events/*.json",
     "/var/log/waagent.log*",
-    // Networking: configuration and logs of the network plugins.
-    "/etc/cni/net.d/*",
-    "/var/log/azure-cni*",
-    "/var/log/azure-vnet*",
-    "/var/log/azure-cns*",
-    "/var/log/azure-ipam*",
-    "/var/log/azure-npm*",
-    "/var/log/cilium-cni*",
     // Storage and devices.
     "/var/log/blobfuse*",
     "/var/log/nvidia*.log",

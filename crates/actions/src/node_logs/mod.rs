@@ -1,5 +1,5 @@
-//! `node-logs`: the log files that the user lists, or those by which an AKS node's provisioning and networking are
-//! understood. A file that is missing costs nothing but its own line in the record.
+//! `node-logs`: the log files that the user lists, or those by which an AKS node's provisioning is understood. A
+//! file that is missing costs nothing but its own line in the record.
 
 mod action;
 mod aks_files;

@@ -132,11 +132,41 @@ pub(crate) fn with_provisioning_logs() -> HostFixture {
         )
         .file("/var/log/waagent.log", "agent\n")
         .file("/var/log/waagent.log.1.gz", gzip("agent before\n"))
+        .file("/etc/shadow", "root:*:1::::::\n")
+}
+
+const AZURE_CNI: &str = r#"{"cniVersion": "0.3.0", "name": "azure", "plugins": [
+  {"type": "azure-vnet", "mode": "transparent", "ipam": {"type": "azure-cns"}},
+  {"type": "portmap", "capabilities": {"portMappings": true}, "snat": true}
+]}
+"#;
+
+/// The node's network plugins: Azure CNI with CNS, cilium's token beside it, state, logs, and what a pod may have put there.
+pub(crate) fn with_network_plugins() -> HostFixture {
+    HostFixture::new()
+        .file(
+            "/etc/containerd/config.toml",
+            "[plugins.\"io.containerd.grpc.v1.cri\".cni]\n  bin_dir = \"/opt/cni/bin\"\n",
+        )
+        .file("/etc/cni/net.d/15-azure.conflist", AZURE_CNI)
+        .file("/etc/cni/net.d/15-azure.conflist.cilium_bak", "{}")
+        .file("/etc/cni/net.d/calico-kubeconfig", KUBECONFIG)
+        .link("/etc/cni/net.d/planted-kubeconfig", "/etc/gshadow")
+        .file("/opt/cni/bin/azure-vnet", "\x7fELF")
+        .file("/opt/cni/bin/portmap", "\x7fELF")
+        .link("/var/run", "/run")
+        .file("/run/azure-vnet.json", r#"{"Network": {"Version": "v1.6.18"}}"#)
+        .file("/run/azure-cns/azure-endpoints.json", "{}")
+        .file(
+            "/var/lib/azure-network/azure-cns.json",
+            r#"{"ContainerNetworkService": {}}"#,
+        )
         .file("/var/log/azure-cns.log", [b"head\0".as_slice(), &[7; 32]].concat())
         .fifo("/var/log/azure-vnet.log")
         .link("/var/log/azure-npm.log", "/etc/shadow")
+        .file("/etc/gshadow", "root:*::\n")
+        .file("/var/log/azure-vnet-ipam.log.1.gz", gzip("[ipam] before\n"))
         .file("/etc/shadow", "root:*:1::::::\n")
-        .file("/etc/cni/net.d/10-azure.conflist", "{}")
 }
 
 /// The node's systemd and what set it up. What holds keys or protected settings is there too, as on a real node.

@@ -66,3 +66,21 @@ pub(crate) fn with_services() -> HostFixture {
         .file(&format!("{slice}/kubelet.service/cgroup.procs"), "812\n")
         .file("/etc/waagent.conf", "Provisioning.Enabled=y\n")
 }
+
+/// The node's network plugins: a bridge with addresses of its own range, and those of a network that is gone.
+pub(crate) fn with_network_plugins() -> HostFixture {
+    let networks = "/var/lib/cni/networks";
+    HostFixture::new()
+        .file(
+            "/etc/cni/net.d/10-bridge.conf",
+            r#"{"cniVersion": "0.2.0", "name": "cbr0", "type": "bridge", "bridge": "cbr0",
+                "ipam": {"type": "host-local", "subnet": "10.244.1.0/29"}}"#,
+        )
+        .file(&format!("{networks}/cbr0/10.244.1.2"), "0123abcd\r\neth0")
+        .file(&format!("{networks}/cbr0/10.244.1.3"), "4567abcd")
+        .file(&format!("{networks}/cbr0/last_reserved_ip.0"), "10.244.1.3")
+        .file(&format!("{networks}/cbr0/lock"), "")
+        .file(&format!("{networks}/kubenet/10.240.0.9"), "89ababcd")
+        .file("/opt/cni/bin/bridge", "\x7fELF")
+        .file("/opt/cni/bin/host-local", "\x7fELF")
+}

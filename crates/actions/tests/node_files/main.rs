@@ -2,6 +2,7 @@
 //! of docker. Each runs through the real engine.
 
 mod aks_node;
+mod cni;
 mod container_logs;
 mod docker_node;
 mod kubelet;

@@ -25,10 +25,6 @@ async fn the_list_of_aks_is_taken_by_default_and_every_file_has_its_state() {
     assert_eq!(
         there,
         [
-            "etc/cni/net.d/10-azure.conflist: collected",
-            "var/log/azure-cns.log: collected",
-            "var/log/azure-npm.log: denied",
-            "var/log/azure-vnet.log: not-applicable",
             "var/log/azure/Microsoft.AKS.Compute.AKS.Linux.AKSNode/extension.log: collected",
             "var/log/azure/aks/cloud-init-files.paved: collected",
             "var/log/azure/aks/cluster-provision.log: not-applicable",
