@@ -32,11 +32,11 @@ pub fn charts(inputs: &dyn Inputs) -> Vec<Chart> {
         .collect()
 }
 
-fn path(inputs: &dyn Inputs, action: &str, name: &str) -> ArtifactPath {
+pub(crate) fn path(inputs: &dyn Inputs, action: &str, name: &str) -> ArtifactPath {
     Place::Node.path(inputs.node(), action, name)
 }
 
-fn text(inputs: &dyn Inputs, path: &ArtifactPath) -> Option<String> {
+pub(crate) fn text(inputs: &dyn Inputs, path: &ArtifactPath) -> Option<String> {
     let mut text = String::new();
     let reader = inputs.open(path).ok()??;
     reader.take(MAX_BYTES).read_to_string(&mut text).ok()?;

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use periscope_analyzers::{ANALYSIS_FILE, CATALOG, analysis_json, network_config, network_outbound};
+use periscope_analyzers::{ANALYSIS_FILE, analysis_json, network_config, network_outbound};
 use periscope_bundle::{Entry, NodeArchive, SpoolStore, StoredInputs};
 use periscope_core::{
-    ActionRecord, AnalyzeError, Analyzer, ArtifactPath, ArtifactSpec, Content, Engine, Finding, Format, Inputs,
-    MANIFEST_FILE, MANIFEST_SCHEMA, Manifest, NodeInfo, Place, RunId, State, analyze_all,
+    ActionRecord, AnalyzeError, ArtifactPath, ArtifactSpec, Content, Engine, Finding, Format, Inputs, MANIFEST_FILE,
+    MANIFEST_SCHEMA, Manifest, NodeInfo, Place, RunId, State,
 };
-use periscope_scan::{RuleFindings, Scanner};
+use periscope_report::{Chart, REPORT_FILE, Report, add_events, charts, render};
+use periscope_scan::{Scanner, Timeline};
 
 use super::journal::RunLog;
+use crate::judge::judge;
 
 /// The program's own log, in the top folder.
 const RUN_LOG: &str = "run.log";
@@ -29,7 +31,7 @@ type Summarize = fn(&dyn Inputs) -> Result<Vec<u8>, AnalyzeError>;
 /// The summaries that `az aks kanalyze` and the original's other readers expect, by the names they know.
 const SUMMARIES: [(&str, Summarize); 2] = [("networkconfig", network_config), ("networkoutbound", network_outbound)];
 /// Whose items these documents are.
-const OWNER: &str = "aks-periscope";
+pub(crate) const OWNER: &str = "aks-periscope";
 
 /// The names of the files that also stand beside an archive in blob storage.
 pub(crate) fn loose_names() -> Vec<&'static str> {
@@ -40,13 +42,20 @@ pub(crate) fn loose_names() -> Vec<&'static str> {
         .collect()
 }
 
+/// What was made of the artifacts, for the page.
+pub(super) struct Analysis {
+    pub(super) findings: Vec<Finding>,
+    timeline: Timeline,
+    charts: Vec<Chart>,
+}
+
 /// Judges what was gathered and keeps the findings and the summaries with it.
 pub(super) async fn analyze(
     engine: &Engine,
     store: &Arc<SpoolStore>,
     node: &NodeInfo,
     scanner: &Scanner,
-) -> Result<Vec<Finding>> {
+) -> Result<Analysis> {
     let outcome = scanner.outcome();
     let inputs = StoredInputs::new(
         Arc::clone(store),
@@ -56,16 +65,21 @@ pub(super) async fn analyze(
         outcome.hits(),
     );
     let work = tokio::task::spawn_blocking(move || {
-        let rules = RuleFindings::new(outcome);
-        let analyzers = CATALOG.iter().copied().chain([&rules as &dyn Analyzer]);
-        let findings = analyze_all(analyzers, &inputs);
+        let mut timeline = outcome.timeline().clone();
+        add_events(&mut timeline, &inputs);
+        let findings = judge(outcome, &inputs);
         let summaries = SUMMARIES.map(|(name, build)| (name, build(&inputs)));
-        (findings, summaries)
+        let analysis = Analysis {
+            findings,
+            timeline,
+            charts: charts(&inputs),
+        };
+        (analysis, summaries)
     });
-    let (findings, summaries) = work.await.context("the analyzers ended early")?;
+    let (result, summaries) = work.await.context("the analyzers ended early")?;
     let sink = engine.sink(OWNER);
     let json = |name: &str| ArtifactSpec::new(name, Content::Json).place(Place::Top);
-    let analysis = analysis_json(&findings).context("the findings cannot be written")?;
+    let analysis = analysis_json(&result.findings).context("the findings cannot be written")?;
     sink.document(json(ANALYSIS_FILE), analysis).await;
     for (name, summary) in summaries {
         match summary {
@@ -78,7 +92,7 @@ pub(super) async fn analyze(
             }
         }
     }
-    Ok(findings)
+    Ok(result)
 }
 
 /// Keeps the program's own log and what says how to read the archive.
@@ -114,8 +128,13 @@ pub(super) fn manifest(engine: &Engine, node: &NodeInfo, run_id: &RunId, actions
     }
 }
 
-/// The archive of everything that has a place in the manifest, and the manifest itself.
-pub(super) fn archive(store: &SpoolStore, manifest: &Manifest, formats: Vec<Format>) -> Result<NodeArchive> {
+/// The archive of everything that has a place in the manifest, the manifest itself, and the page that tells it.
+pub(super) fn archive(
+    store: &SpoolStore,
+    manifest: &Manifest,
+    analysis: &Analysis,
+    formats: Vec<Format>,
+) -> Result<NodeArchive> {
     let mut entries: Vec<_> = manifest
         .items
         .iter()
@@ -127,6 +146,16 @@ pub(super) fn archive(store: &SpoolStore, manifest: &Manifest, formats: Vec<Form
     let text = serde_json::to_vec_pretty(manifest).context("the manifest cannot be written")?;
     let path = ArtifactPath::from_names([MANIFEST_FILE]);
     entries.push(Entry::of_document(path, &text, manifest.finished)?);
+    // It tells the manifest's words and those of artifacts as a reader of the archive finds them. Like the manifest it
+    // can only be made when everything has its state.
+    let page = render(&Report {
+        manifest,
+        findings: &analysis.findings,
+        timeline: &analysis.timeline,
+        charts: &analysis.charts,
+    });
+    let path = ArtifactPath::from_names([REPORT_FILE]);
+    entries.push(Entry::of_document(path, &page, manifest.finished)?);
     let loose = loose_names()
         .into_iter()
         .map(|name| ArtifactPath::from_names([name]))

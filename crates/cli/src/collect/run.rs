@@ -12,7 +12,7 @@ use periscope_cluster::{ClusterAccess, ConnectOptions};
 use periscope_core::{Archive, Engine, ExportContext, ExportError, Exporter, Limit, Planned, Receipt, RunId};
 use periscope_exporters::DirExporter;
 use periscope_host::{HostCommands, HostPath, HostRoot};
-use periscope_scan::{RuleSet, Scanner};
+use periscope_scan::Scanner;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +63,7 @@ async fn collect(settings: Settings, log: RunLog) -> Result<Exit> {
     }
     let started = Timestamp::now();
     let run_id = settings.run_id.clone().unwrap_or_else(|| RunId::at(started));
-    let scanner = Arc::new(Scanner::new(Arc::clone(RuleSet::builtin()), started));
+    let scanner = Arc::new(Scanner::new(Arc::clone(&settings.rules), started));
     let store = SpoolStore::new(&output.folder, settings.budget).context("cannot make the spool")?;
     let store = Arc::new(store.observed_by(Arc::clone(&scanner) as _));
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -82,11 +82,11 @@ async fn collect(settings: Settings, log: RunLog) -> Result<Exit> {
     let display = Display::choose(settings.quiet);
     let records = show_while(engine.progress(), display, engine.run(plan)).await;
 
-    let findings = documents::analyze(&engine, &store, &node, &scanner).await?;
+    let analysis = documents::analyze(&engine, &store, &node, &scanner).await?;
     documents::close(&engine, &log).await;
     let manifest = documents::manifest(&engine, &node, &run_id, records);
     let upload_formats = storage.as_ref().map(Storage::formats).unwrap_or_default();
-    let archive: Arc<dyn Archive> = Arc::new(documents::archive(&store, &manifest, upload_formats)?);
+    let archive: Arc<dyn Archive> = Arc::new(documents::archive(&store, &manifest, &analysis, upload_formats)?);
     let cx = ExportContext {
         cancel: CancellationToken::new(),
     };
@@ -100,7 +100,7 @@ async fn collect(settings: Settings, log: RunLog) -> Result<Exit> {
 
     let outcome = Outcome {
         manifest: &manifest,
-        findings: &findings,
+        findings: &analysis.findings,
         archives: archives.as_deref().unwrap_or_default(),
         archive_error: archives.as_ref().err().map(|error| in_one_line(error)),
         uploads: uploaded.as_deref().unwrap_or_default(),
