@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 
 use crate::exit::Exit;
@@ -26,6 +26,11 @@ pub(crate) enum Command {
     /// List or print what is in an archive, without unpacking it
     #[command(after_help = exit_codes())]
     Inspect(InspectArgs),
+    /// Judge an archive offline, as `collect` did at its end
+    #[command(after_help = exit_codes())]
+    Analyze(AnalyzeArgs),
+    /// Check and list the rules that find trouble in logs
+    Rules(RulesArgs),
     /// List what `collect` can gather
     Actions(ActionsArgs),
     /// Print what makes a shell complete this program's command lines
@@ -58,6 +63,52 @@ pub(crate) struct InspectArgs {
     /// Print the list as JSON, and lines as one JSON object each
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AnalyzeArgs {
+    /// The archive: a tar.gz or zip file, or the folder that it was unpacked to
+    pub(crate) archive: PathBuf,
+    /// Folder with rules of your own (*.yaml), beside those that are built in
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Option<PathBuf>,
+    /// How to print the findings; json is the archive's analysis.json
+    #[arg(long, short, value_name = "FORMAT", value_enum, default_value_t = Report::Text)]
+    pub(crate) output: Report,
+}
+
+/// Forms of the findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Report {
+    Text,
+    Json,
+    Sarif,
+    Junit,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RulesArgs {
+    #[command(subcommand)]
+    pub(crate) command: RulesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Check rules with the examples in them
+    Lint {
+        /// Folder with rules of your own (*.yaml) [default: those that are built in]
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+    /// List the rules
+    List {
+        /// Folder with rules of your own (*.yaml), beside those that are built in
+        #[arg(long, value_name = "DIR")]
+        rules: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -154,6 +205,9 @@ pub(crate) struct CollectArgs {
     /// What the collecting may take, as 90s or 10m; then what there is gets packed [default: 20m]
     #[arg(long, value_name = "SPAN")]
     pub(crate) timeout: Option<String>,
+    /// Folder with rules of your own (*.yaml), beside those that are built in
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Option<PathBuf>,
     /// Upload the archive [default: if storage is configured]
     #[arg(long, overrides_with = "no_upload")]
     pub(crate) upload: bool,

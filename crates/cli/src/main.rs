@@ -1,12 +1,15 @@
 //! The program `aks-periscope`: reads the command line, runs one command, ends with its exit code.
 
 mod actions;
+mod analyze;
 mod args;
 mod collect;
 mod exit;
 mod inspect;
+mod judge;
 mod manual;
 mod output;
+mod rules;
 mod runtime;
 mod screen;
 mod small_file;
@@ -34,6 +37,8 @@ fn main() -> ExitCode {
         Command::Collect(args) => collect::run(*args),
         Command::Upload(args) => upload::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Analyze(args) => analyze::run(&args),
+        Command::Rules(args) => rules::run(&args),
         Command::Actions(args) => actions::run(&args),
         Command::Completions(args) => Ok(manual::completions(&args)),
         Command::Man => manual::page(),

@@ -34,6 +34,7 @@ struct Config {
     format: Option<String>,
     max_bytes: Option<String>,
     timeout: Option<String>,
+    rules: Option<PathBuf>,
     upload: Option<bool>,
     storage_account: Option<String>,
     container: Option<String>,
@@ -72,6 +73,7 @@ pub(super) fn fill(args: CollectArgs) -> Result<CollectArgs> {
         format: args.format.or(config.format),
         max_bytes: args.max_bytes.or(config.max_bytes),
         timeout: args.timeout.or(config.timeout),
+        rules: args.rules.or(config.rules),
         upload: args.upload || (upload_in_file && !args.no_upload),
         no_upload: args.no_upload || (no_upload_in_file && !args.upload),
         storage: StorageArgs {

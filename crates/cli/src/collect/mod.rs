@@ -11,7 +11,7 @@ mod run;
 mod settings;
 mod summary;
 
-pub(crate) use documents::loose_names;
+pub(crate) use documents::{OWNER as DOCUMENTS_OWNER, loose_names};
 pub(crate) use node::root as node_root;
 pub(crate) use quantity::show_size;
 pub(crate) use run::{find_cluster, run};

@@ -2,6 +2,7 @@
 //! refused with one line that names it. Nothing is written before this has passed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,10 +11,12 @@ use periscope_actions::{CATALOG, Entry, KubeObjectEntry, Namespaces, OutboundTar
 use periscope_bundle::BudgetLimits;
 use periscope_core::{Format, NodeName, RunId};
 use periscope_host::HostPath;
+use periscope_scan::RuleSet;
 
 use super::{config, quantity};
 use crate::args::{CollectArgs, StorageArgs};
 use crate::exit::Ended;
+use crate::rules;
 use crate::storage::{self, StorageSettings};
 
 /// What a run may take if the user says nothing.
@@ -34,6 +37,7 @@ pub(super) struct Settings {
     pub(super) format: Format,
     pub(super) budget: BudgetLimits,
     pub(super) timeout: Duration,
+    pub(super) rules: Arc<RuleSet>,
     pub(super) storage: Option<StorageSettings>,
     pub(super) json: bool,
     pub(super) quiet: bool,
@@ -60,6 +64,7 @@ impl Settings {
             format,
             max_bytes,
             timeout,
+            rules,
             upload,
             no_upload,
             storage,
@@ -107,6 +112,7 @@ impl Settings {
                 .as_deref()
                 .map_or(Ok(DEFAULT_TIMEOUT), quantity::span)
                 .map_err(Ended::usage)?,
+            rules: rules::load(rules.as_deref())?,
             storage: check_storage(storage, upload, no_upload, format)?,
             json,
             quiet,

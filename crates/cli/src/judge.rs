@@ -1,0 +1,23 @@
+//! What is said about a run's artifacts, by everything that judges: at the end of `collect` and, of an archive, by `analyze`.
+
+use periscope_analyzers::{CATALOG, analysis_json};
+use periscope_core::{Analyzer, Finding, Inputs, analyze_all};
+use periscope_redact::{ContentKind, Redactor, Rules};
+use periscope_scan::{Outcome, RuleFindings};
+
+/// The findings about these artifacts, in whose logs rules found what `outcome` has.
+pub(crate) fn judge(outcome: Outcome, inputs: &dyn Inputs) -> Vec<Finding> {
+    let rules = RuleFindings::new(outcome);
+    let analyzers = CATALOG.iter().copied().chain([&rules as &dyn Analyzer]);
+    analyze_all(analyzers, inputs)
+}
+
+/// The findings as `analysis.json` holds them: like every artifact, the document has passed the redactor.
+pub(crate) fn document(findings: &[Finding]) -> anyhow::Result<Vec<u8>> {
+    let document = analysis_json(findings)?;
+    let mut redactor = Redactor::new(Rules::shared(), ContentKind::Json);
+    let mut clean = Vec::with_capacity(document.len());
+    redactor.push(&document, &mut clean)?;
+    redactor.finish(&mut clean)?;
+    Ok(clean)
+}
