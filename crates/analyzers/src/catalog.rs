@@ -2,11 +2,24 @@
 
 use periscope_core::Analyzer;
 
+use crate::container_crash_loop::CrashLoops;
+use crate::container_oom::ContainerOom;
 use crate::custom_dns::CustomDns;
+use crate::image_pull::ImagePull;
 use crate::outbound::Outbound;
+use crate::runtime_answers::RuntimeAnswers;
+use crate::runtime_restarting::RuntimeRestarting;
 
 /// All analyzers, by id.
-pub const CATALOG: &[&dyn Analyzer] = &[&CustomDns, &Outbound];
+pub const CATALOG: &[&dyn Analyzer] = &[
+    &CrashLoops,
+    &ContainerOom,
+    &CustomDns,
+    &ImagePull,
+    &Outbound,
+    &RuntimeAnswers,
+    &RuntimeRestarting,
+];
 
 #[cfg(test)]
 mod tests {

@@ -4,12 +4,21 @@
 mod analysis;
 mod artifact;
 mod catalog;
+mod container_crash_loop;
+mod container_oom;
 mod custom_dns;
 mod dns_servers;
+mod exit_codes;
 #[cfg(test)]
 mod fixture;
+mod image_pull;
 mod kubelet;
+mod last_words;
+mod log_inputs;
 mod outbound;
+mod runtime;
+mod runtime_answers;
+mod runtime_restarting;
 mod segments;
 mod summaries;
 

@@ -7,7 +7,7 @@ macro_rules! files {
     };
 }
 
-files!["kernel.yaml"];
+files!["kernel.yaml", "runtime.yaml"];
 
 #[cfg(test)]
 mod tests {
