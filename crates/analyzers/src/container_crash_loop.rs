@@ -6,7 +6,7 @@ use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Fault, Finding,
 use periscope_documents::ContainerState;
 
 use crate::runtime::{Container, Containers, Instance, containers, second};
-use crate::{exit_codes, last_words};
+use crate::{container_exit_codes, last_words};
 
 /// Most containers that are reported one by one.
 const MAX_REPORTED: usize = 5;
@@ -144,7 +144,7 @@ fn report(found: &Loop, all: &Containers, inputs: &dyn Inputs) -> Finding {
         capitalised(&object),
         restarts + 1,
         second(row.finished),
-        exit_codes::meaning(code, &row.reason),
+        container_exit_codes::meaning(code, &row.reason),
     );
     if !row.message.is_empty() {
         let message: String = row.message.chars().take(200).collect();

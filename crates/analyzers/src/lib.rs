@@ -5,10 +5,10 @@ mod analysis;
 mod artifact;
 mod catalog;
 mod container_crash_loop;
+mod container_exit_codes;
 mod container_oom;
 mod custom_dns;
 mod dns_servers;
-mod exit_codes;
 #[cfg(test)]
 mod fixture;
 mod image_pull;
