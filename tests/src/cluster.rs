@@ -56,6 +56,14 @@ impl Cluster {
         answer(self.on_node(program).args(arguments))
     }
 
+    /// Runs kubectl on this machine and returns what it printed; `None` when it fails, as while the API server is away.
+    pub fn try_kubectl(&self, arguments: &[&str]) -> Option<String> {
+        let mut command = Command::new(self.binaries.join("kubectl"));
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(arguments);
+        let output = command.output().ok().filter(|output| output.status.success())?;
+        String::from_utf8(output.stdout).ok()
+    }
+
     /// Runs kubectl on this machine and returns what it printed.
     ///
     /// # Panics
