@@ -8,7 +8,10 @@ use periscope_host::{CommandRunner, HostRoot};
 
 use crate::Settings;
 use crate::vantage::Vantage;
-use crate::{cni, container_logs, container_runtime, dns, iptables, kube_objects, kubelet, network_outbound, network_state, node_logs, node_services, system_logs};
+use crate::{
+    cluster_health, cni, container_logs, container_runtime, dns, iptables, kube_objects, kubelet, network_outbound,
+    network_state, node_logs, node_services, system_logs,
+};
 
 /// What actions are built from. Each takes what it uses and no more.
 pub struct Deps {
@@ -32,6 +35,10 @@ pub struct Entry {
 
 /// All actions, by id.
 pub const CATALOG: &[Entry] = &[
+    Entry {
+        descriptor: &cluster_health::DESCRIPTOR,
+        build: |deps| Arc::new(cluster_health::ClusterHealth::new(deps.cluster.clone())),
+    },
     Entry {
         descriptor: &cni::DESCRIPTOR,
         build: |deps| Arc::new(cni::Cni::new(deps.root.clone())),

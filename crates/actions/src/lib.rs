@@ -4,6 +4,7 @@
 mod api_errors;
 mod api_server;
 mod catalog;
+mod cluster_health;
 mod cni;
 mod commands;
 mod container_logs;

@@ -241,7 +241,7 @@ async fn keep_units(sink: &Sink, units: &[SystemdUnit], source: &str, incomplete
                 timers(units).as_bytes(),
                 None,
             )
-            .await
+            .await;
         }
         Some((state, reason)) => sink.record(TIMERS_TABLE, *state, reason),
     }
