@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{NodeName, RunId, Sink, State, with_causes};
+use crate::{NodeName, PlanContext, PlannedItem, RunId, Sink, State, with_causes};
 
 /// The node that a run is about.
 #[derive(Debug, Clone)]
@@ -55,6 +55,12 @@ pub trait Action: Send + Sync + 'static {
     /// Whether the action makes sense on this node.
     async fn supported(&self, _node: &NodeInfo) -> Support {
         Support::Yes
+    }
+
+    /// What it would take, found out by looking at names, sizes and permissions only. `None` when it knows no more than
+    /// its descriptor's items.
+    async fn plan(&self, _cx: &PlanContext) -> Option<Vec<PlannedItem>> {
+        None
     }
 
     /// Gathers. What goes wrong with one item is recorded with that item, and the others go on.
