@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Fault, Finding, Inputs, LineHit, Severity, State};
 
 use crate::log_inputs;
-use crate::runtime::{second, shortened};
+use crate::runtime::{Containers, containers, pods_that_are_up, second, shortened};
 
 /// The rules.
 const FAILED: &str = "image-pull-failed";
@@ -157,13 +157,22 @@ impl Analyzer for ImagePull {
 
     fn analyze(&self, inputs: &dyn Inputs) -> Result<Vec<Finding>, AnalyzeError> {
         let now = inputs.started();
+        let up = pods_that_are_up(inputs)?;
+        let running = containers(inputs)?.ok().flatten();
         let mut newest: BTreeMap<(String, String), Failure> = BTreeMap::new();
         for hit in inputs.hits(FAILED).into_iter().chain(inputs.hits(FAILED_UNSTRUCTURED)) {
             if is_over(hit.time, now) {
                 continue;
             }
             let failure = failure(hit);
+            // A pod is set up before its images are pulled: one that is not is gone.
+            if up.as_ref().is_some_and(|up| !up.contains(&failure.pod)) {
+                continue;
+            }
             let container = failure.hit.captures.get("container").cloned().unwrap_or_default();
+            if has_its_image(running.as_ref(), &failure, &container) {
+                continue;
+            }
             // In order of time: the last one stays.
             newest.insert((failure.pod.clone(), container), failure);
         }
@@ -198,6 +207,18 @@ impl Analyzer for ImagePull {
 /// Whether the kubelet has stopped to complain.
 fn is_over(time: Option<Timestamp>, now: Timestamp) -> bool {
     time.is_some_and(|time| now.duration_since(time) > SILENT_AFTER)
+}
+
+/// Whether the container was made after the kubelet's complaint, and so has its image.
+fn has_its_image(all: Option<&Containers>, failure: &Failure, container: &str) -> bool {
+    let instances = all
+        .iter()
+        .flat_map(|all| &all.containers)
+        .flat_map(|container| &container.instances);
+    instances
+        .map(|instance| &instance.row)
+        .filter(|row| row.name == container && format!("{}/{}", row.namespace, row.pod) == failure.pod)
+        .any(|row| row.created > failure.hit.time)
 }
 
 fn failure(hit: LineHit) -> Failure {
@@ -282,6 +303,7 @@ mod tests {
 
     use super::ImagePull;
     use crate::fixture::Artifacts;
+    use crate::runtime::tests::{node as runtime_node, running};
 
     const FILE: &str = "nodes/node1/system-logs/journal/kubelet.log";
 
@@ -375,6 +397,33 @@ mod tests {
         assert_eq!(
             (found[0].fault.as_str(), found[0].evidence[0].line),
             ("image-pull-auth", Some(2))
+        );
+    }
+
+    #[test]
+    fn a_pod_that_is_gone_or_has_its_image_waits_for_nothing() {
+        let waits = |node: Artifacts| {
+            found(&failed(
+                node,
+                1,
+                "2026-11-20T09:59:00Z",
+                "shop/web-1",
+                "401 Unauthorized",
+            ))[0]
+                .verdict
+        };
+        let journal = |node: Artifacts| node.with("system-logs", "journal/kubelet.log", "");
+        assert_eq!(waits(journal(runtime_node(&[], true))), Verdict::Fail);
+        assert_eq!(waits(journal(runtime_node(&[], false))), Verdict::Pass, "gone");
+        assert_eq!(
+            waits(journal(runtime_node(&[running(0, 0)], true))),
+            Verdict::Pass,
+            "has its image"
+        );
+        assert_eq!(
+            waits(journal(runtime_node(&[running(0, 5)], true))),
+            Verdict::Fail,
+            "wants another image"
         );
     }
 

@@ -1,6 +1,6 @@
 //! The container runtime's documents, as they were gathered: containers by what they are instances of.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use periscope_core::{AnalyzeError, Evidence, Inputs};
@@ -104,11 +104,26 @@ pub(crate) fn containers(inputs: &dyn Inputs) -> Result<Result<Option<Containers
 
 /// Whether each sandbox is ready; empty when they are not known.
 fn sandboxes(inputs: &dyn Inputs) -> Result<HashMap<String, bool>, AnalyzeError> {
+    let rows = sandbox_rows(inputs)?.unwrap_or_default();
+    Ok(rows.into_iter().map(|row| (row.id, row.ready)).collect())
+}
+
+/// The pods that are set up, as `namespace/name`; `None` when they are not known.
+pub(crate) fn pods_that_are_up(inputs: &dyn Inputs) -> Result<Option<HashSet<String>>, AnalyzeError> {
+    let rows = sandbox_rows(inputs)?;
+    let up = |rows: Vec<RuntimeSandbox>| {
+        let ready = rows.into_iter().filter(|row| row.ready);
+        ready.map(|row| format!("{}/{}", row.namespace, row.pod)).collect()
+    };
+    Ok(rows.map(up))
+}
+
+fn sandbox_rows(inputs: &dyn Inputs) -> Result<Option<Vec<RuntimeSandbox>>, AnalyzeError> {
     let Artifact::Whole(text) = artifact::read(inputs, names::CONTAINER_RUNTIME, names::RUNTIME_SANDBOXES)? else {
-        return Ok(HashMap::new());
+        return Ok(None);
     };
     let rows: Vec<(u64, RuntimeSandbox)> = from_lines(&text.text).map_err(|error| text.not_understood(&error))?;
-    Ok(rows.into_iter().map(|(_, row)| (row.id, row.ready)).collect())
+    Ok(Some(rows.into_iter().map(|(_, row)| row).collect()))
 }
 
 /// Evidence whose quote is no longer than what a reader takes in.
@@ -175,6 +190,8 @@ pub(crate) mod tests {
         let sandbox = RuntimeSandbox {
             id: "s1".to_owned(),
             ready: pod_is_up,
+            namespace: "shop".to_owned(),
+            pod: "web-1".to_owned(),
             ..RuntimeSandbox::default()
         };
         Artifacts::default()
