@@ -131,8 +131,9 @@ fn add_addresses(root: &HostRoot, node: &Namespace, routes: &[Route], found: &mu
         let on_link = routes.iter().filter_map(|route| {
             let (network, prefix) = route.destination.split_once('/')?;
             let prefix: u32 = prefix.parse().ok()?;
-            let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
+            // Before the mask: the prefixes of IPv6 are longer.
             let network: Ipv4Addr = network.parse().ok()?;
+            let mask = u32::MAX.checked_shl(32_u32.checked_sub(prefix)?).unwrap_or(0);
             let matches = prefix > 0 && route.gateway.is_none() && u32::from(address) & mask == u32::from(network);
             matches.then_some((prefix, &route.interface))
         });
