@@ -7,7 +7,16 @@ macro_rules! files {
     };
 }
 
-files!["kernel.yaml", "runtime.yaml"];
+files![
+    "containerd.yaml",
+    "docker.yaml",
+    "kernel.yaml",
+    "kubelet.yaml",
+    "network.yaml",
+    "provisioning.yaml",
+    "runtime.yaml",
+    "systemd.yaml",
+];
 
 #[cfg(test)]
 mod tests {

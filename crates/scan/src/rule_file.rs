@@ -136,11 +136,12 @@ impl Written {
         ensure((1..=MAX_LITERALS).contains(&self.literals.len()), || {
             format!("expected 1 to {MAX_LITERALS} literals, found {}", self.literals.len())
         })?;
-        for literal in self.literals.iter().chain(&self.not) {
-            let is_line = !literal.contains('\n') && literal.len() <= MAX_TEXT;
-            ensure(is_line && literal.len() >= MIN_LITERAL, || {
-                format!("expected literals of at least {MIN_LITERAL} bytes in one line, found {literal:?}")
-            })?;
+        for (texts, min) in [(&self.literals, MIN_LITERAL), (&self.not, 1)] {
+            for text in texts {
+                ensure(!text.contains('\n') && (min..=MAX_TEXT).contains(&text.len()), || {
+                    format!("expected literals of at least {min} bytes in one line, found {text:?}")
+                })?;
+            }
         }
         let regex = self.regex.as_deref().map(|regex| {
             RegexBuilder::new(regex)

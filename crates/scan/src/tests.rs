@@ -1,6 +1,6 @@
 //! Whole logs through the scan: what is found in them, however they are cut and in whatever order they come.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ fn started() -> Timestamp {
 }
 
 /// Rules of our own, so that tests do not change with those that are built in.
-fn rules() -> Arc<RuleSet> {
+static RULES: LazyLock<Arc<RuleSet>> = LazyLock::new(|| {
     let rule = |id: &str, sources: &str, rest: &str| {
         format!(
             "- id: {id}\n  summary: s\n  sources: [{sources}]\n  literals: [{id}]\n  signal: true\n{rest}  \
@@ -37,10 +37,10 @@ fn rules() -> Arc<RuleSet> {
         text: text.concat(),
     };
     Arc::new(RuleSet::with_files(&[file]).unwrap())
-}
+});
 
 fn scan(artifacts: &[(&str, &[u8])], piece: usize) -> Outcome {
-    let scanner = Scanner::new(rules(), started());
+    let scanner = Scanner::new(Arc::clone(&RULES), started());
     for (path, bytes) in artifacts {
         let Some(mut scan) = scanner.artifact(&path.parse().unwrap()) else {
             continue;
@@ -203,7 +203,7 @@ proptest! {
     ) {
         let text = parts.concat();
         let whole = scan(&[(path, &text)], usize::MAX);
-        let scanner = Scanner::new(rules(), started());
+        let scanner = Scanner::new(Arc::clone(&RULES), started());
         let mut pieces = scanner.artifact(&path.parse().unwrap()).unwrap();
         let mut rest = text.as_slice();
         for cut in cuts.iter().cycle() {
