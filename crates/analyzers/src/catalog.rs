@@ -2,21 +2,35 @@
 
 use periscope_core::Analyzer;
 
+use crate::cni::Cni;
+use crate::conntrack::Conntrack;
 use crate::container_crash_loop::CrashLoops;
 use crate::container_oom::ContainerOom;
 use crate::custom_dns::CustomDns;
+use crate::dns_lookups::DnsLookups;
 use crate::image_pull::ImagePull;
+use crate::mtu::Mtu;
 use crate::outbound::Outbound;
+use crate::packet_drops::PacketDrops;
+use crate::packet_filter::PacketFilter;
+use crate::routes::Routes;
 use crate::runtime_answers::RuntimeAnswers;
 use crate::runtime_restarting::RuntimeRestarting;
 
 /// All analyzers, by id.
 pub const CATALOG: &[&dyn Analyzer] = &[
+    &Cni,
+    &Conntrack,
     &CrashLoops,
     &ContainerOom,
     &CustomDns,
+    &DnsLookups,
     &ImagePull,
+    &Mtu,
     &Outbound,
+    &PacketDrops,
+    &PacketFilter,
+    &Routes,
     &RuntimeAnswers,
     &RuntimeRestarting,
 ];

@@ -4,9 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Evidence, Fault, Finding, Inputs, Severity};
-use periscope_documents::{NameServer, ResolvConf};
+use periscope_documents::{NameServer, ResolvConf, names};
 
-use crate::artifact::Text;
+use crate::artifact::{self, Artifact, Text};
 use crate::dns_servers::{self, NameServers, asked};
 use crate::kubelet;
 
@@ -41,6 +41,9 @@ static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
     faults: &[&DNS_CUSTOM, &DNS_MISCONFIGURED],
 };
 
+/// The asset tag of every machine of Azure (cloud-init, `DataSourceAzure`; `systemd`, `src/basic/virt.c`).
+const AZURE_ASSET_TAG: &str = "7783-7084-3265-9085-8269-3286-77";
+
 /// What has a fault of the node's own resolv.conf, and what one of the pod's.
 const NODE: &str = "the node's DNS";
 const POD: &str = "the pod's DNS";
@@ -59,8 +62,9 @@ impl Analyzer for CustomDns {
         }
         let node = dns_servers::of_node(inputs)?;
         let pod = dns_servers::of_pod(inputs)?;
-        let mut findings = vec![judge_node(&node)];
+        let mut findings = vec![judge_node(&node, is_azure(inputs)?)];
         findings.extend(judge_pod(inputs, &node, &pod)?);
+        findings.extend(judge_pods_upstream(inputs)?);
         for servers in [&node, &pod] {
             if let NameServers::Known(text, conf) = servers
                 && !conf.problems.is_empty()
@@ -78,7 +82,51 @@ fn unknown(why: &str) -> Finding {
         .remedy("Collect again with the action `dns`, as root.")
 }
 
-fn judge_node(servers: &NameServers) -> Finding {
+/// Whether the node is a machine of Azure: by its asset tag, and only where that is not to be seen by the cloud's settings,
+/// which a copied configuration may hold anywhere.
+fn is_azure(inputs: &dyn Inputs) -> Result<bool, AnalyzeError> {
+    Ok(match artifact::read(inputs, names::DNS, names::CHASSIS_ASSET_TAG)? {
+        Artifact::Whole(tag) => tag.text.trim() == AZURE_ASSET_TAG,
+        // A machine of Azure has the file; `/sys` was there and did not.
+        Artifact::NoSuchThing => false,
+        Artifact::Incomplete(_) => matches!(
+            artifact::read(inputs, names::KUBELET, names::AZURE_JSON)?,
+            Artifact::Whole(_)
+        ),
+    })
+}
+
+/// The file that the kubelet hands to pods with the DNS policy `Default`, those of `CoreDNS` among them. To a pod the
+/// node's own loopback is the pod itself: `CoreDNS` then asks itself, notices, and ends.
+fn judge_pods_upstream(inputs: &dyn Inputs) -> Result<Option<Finding>, AnalyzeError> {
+    let Some((_, settings)) = kubelet::settings(inputs)? else {
+        return Ok(None);
+    };
+    let name = match settings.resolv_conf.as_deref() {
+        None | Some("" | "/etc/resolv.conf") => names::HOST_RESOLV_CONF,
+        Some("/run/systemd/resolve/resolv.conf") => names::RESOLVED_RESOLV_CONF,
+        Some(_) => names::KUBELET_RESOLV_CONF,
+    };
+    let Artifact::Whole(text) = artifact::read(inputs, names::DNS, name)? else {
+        return Ok(None);
+    };
+    let conf = ResolvConf::parse(text.text.as_bytes());
+    let servers = asked(&conf);
+    if servers.is_empty() || !servers.iter().all(|server| server.address.is_loopback()) {
+        return Ok(None);
+    }
+    let title = format!(
+        "Pods with the DNS policy `Default`, CoreDNS among them, are told to ask {}, which in a pod is the pod itself.",
+        list(servers)
+    );
+    let found = DNS_MISCONFIGURED
+        .warn("the kubelet's resolvConf", title)
+        .evidences(lines(&text, servers))
+        .remedy("Set `resolvConf: /run/systemd/resolve/resolv.conf` in the kubelet's configuration.");
+    Ok(Some(found))
+}
+
+fn judge_node(servers: &NameServers, is_azure: bool) -> Finding {
     let (text, conf) = match servers {
         NameServers::Known(text, conf) => (text, conf),
         NameServers::Incomplete(why) => return unknown(why),
@@ -97,6 +145,13 @@ fn judge_node(servers: &NameServers) -> Finding {
             .remedy("Set the DNS servers of the virtual network.");
     }
     let custom: Vec<_> = asked(conf).iter().filter(|server| !is_provided(server)).collect();
+    if !is_azure && !custom.is_empty() {
+        let title = format!(
+            "The node is no machine of Azure, and asks the DNS servers {}.",
+            list(asked(conf))
+        );
+        return DESCRIPTOR.pass(title).evidences(lines(text, asked(conf)));
+    }
     if custom.is_empty() {
         let title = format!(
             "The node asks the DNS servers that Azure provides ({}).",
@@ -210,6 +265,11 @@ mod tests {
         Artifacts::default()
             .with(names::DNS, names::HOST_RESOLV_CONF, host)
             .with(names::KUBELET, names::KUBELET_SETTINGS, KUBELET)
+            .with(
+                names::DNS,
+                names::CHASSIS_ASSET_TAG,
+                format!("{}\n", super::AZURE_ASSET_TAG),
+            )
             .without(names::DNS, names::RESOLVED_RESOLV_CONF, State::NotPresent)
             .without(names::DNS, names::POD_RESOLV_CONF, State::NotApplicable)
     }
@@ -234,12 +294,46 @@ mod tests {
         "servers 10.1.0.5,"
     )]
     #[case::none("# nameserver 168.63.129.16\n", Verdict::Fail, "names no name server")]
-    #[case::stub_alone("nameserver 127.0.0.53\n", Verdict::Unknown, "local stub")]
     fn servers_of_the_node(#[case] host: &str, #[case] verdict: Verdict, #[case] words: &str) {
         let found = verdicts(&node(host));
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].0, verdict);
         assert!(found[0].1.contains(words), "{}", found[0].1);
+    }
+
+    #[test]
+    fn on_other_machines_any_server_is_right() {
+        let custom = || node("nameserver 10.1.0.4\n");
+        let elsewhere = custom().with(names::DNS, names::CHASSIS_ASSET_TAG, "No Asset Tag\n");
+        assert_eq!(verdicts(&elsewhere)[0].0, Verdict::Pass);
+        let settings = |node: Artifacts| node.with(names::KUBELET, names::AZURE_JSON, "{}");
+        let no_tag = settings(custom().without(names::DNS, names::CHASSIS_ASSET_TAG, State::NotPresent));
+        assert_eq!(verdicts(&no_tag)[0].0, Verdict::Pass);
+        let unseen = settings(custom().without(names::DNS, names::CHASSIS_ASSET_TAG, State::Denied));
+        assert_eq!(verdicts(&unseen)[0].0, Verdict::Warn);
+    }
+
+    #[test]
+    fn pods_must_not_be_told_to_ask_themselves() {
+        let stub = || {
+            node("nameserver 127.0.0.53\n").with(names::DNS, names::RESOLVED_RESOLV_CONF, "nameserver 168.63.129.16\n")
+        };
+        let found = verdicts(&stub());
+        assert_eq!(found[1].0, Verdict::Warn);
+        assert!(found[1].1.contains("told to ask 127.0.0.53"), "{}", found[1].1);
+        let settings = r#"{"resolvConf":"/run/systemd/resolve/resolv.conf"}"#;
+        let right = stub().with(names::KUBELET, names::KUBELET_SETTINGS, settings);
+        assert_eq!(
+            verdicts(&right).iter().map(|f| f.0).collect::<Vec<_>>(),
+            [Verdict::Pass]
+        );
+    }
+
+    #[test]
+    fn a_stub_alone_tells_nothing() {
+        let found = verdicts(&node("nameserver 127.0.0.53\n"));
+        assert_eq!(found[0].0, Verdict::Unknown);
+        assert!(found[0].1.contains("local stub"), "{}", found[0].1);
     }
 
     #[test]

@@ -4,18 +4,27 @@
 mod analysis;
 mod artifact;
 mod catalog;
+mod cni;
+mod conntrack;
 mod container_crash_loop;
 mod container_exit_codes;
 mod container_oom;
 mod custom_dns;
+mod dns_lookups;
 mod dns_servers;
+mod document;
+mod filter_rules;
 #[cfg(test)]
 mod fixture;
 mod image_pull;
 mod kubelet;
 mod last_words;
 mod log_inputs;
+mod mtu;
 mod outbound;
+mod packet_drops;
+mod packet_filter;
+mod routes;
 mod runtime;
 mod runtime_answers;
 mod runtime_restarting;

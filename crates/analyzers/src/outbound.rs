@@ -12,6 +12,11 @@ const EXPIRY_NOTICE_DAYS: i64 = 14;
 /// Most down periods that are named in a finding; the document has them all.
 const MAX_PERIODS: usize = 5;
 
+/// Names whose certificates Microsoft's own authority or `DigiCert` issues (learn.microsoft.com, "Azure Certificate
+/// Authority details"). Storage accounts are not among them: they may be reached by names and emulators of the user's.
+const MICROSOFT_NAMES: [&str; 4] = ["microsoft.com", "azurecr.io", "azure.com", "microsoftonline.com"];
+const MICROSOFT_ISSUERS: [&str; 2] = ["O=Microsoft Corporation", "O=DigiCert"];
+
 static OUTBOUND_BLOCKED: Fault = Fault {
     id: "outbound-blocked",
     summary: "Something outside that the node needs cannot be reached",
@@ -35,7 +40,8 @@ static OUTBOUND_UNSTABLE: Fault = Fault {
 
 static TLS_INTERCEPTED: Fault = Fault {
     id: "tls-intercepted",
-    summary: "A certificate is not trusted: something on the way may answer in the target's place",
+    summary: "A certificate is not trusted, or not issued by whom it should be: something on the way may answer in the \
+              target's place",
     severity: Severity::High,
     caused_by: &["clock-unsynchronised"],
     remedy: "If a proxy inspects TLS here, exempt the target or add the proxy's CA to the nodes; else renew the certificate.",
@@ -175,10 +181,29 @@ fn certificate_problem(sample: &Connection) -> Option<(&'static Fault, String)> 
         let problem = format!("its certificate is not trusted{issuer}: {why}");
         return Some((&TLS_INTERCEPTED, problem));
     }
+    let foreign = leaf.filter(|leaf| {
+        is_of_microsoft(&sample.host) && !MICROSOFT_ISSUERS.iter().any(|issuer| leaf.issuer.contains(issuer))
+    });
+    if let Some(leaf) = foreign {
+        // A proxy whose authority the nodes trust is intended, and still breaks what pins certificates.
+        let problem = format!(
+            "its certificate is issued by {}, and not by Microsoft or DigiCert",
+            leaf.issuer
+        );
+        return Some((&TLS_INTERCEPTED, problem));
+    }
     let notice = sample.start.checked_add(ToSpan::hours(EXPIRY_NOTICE_DAYS * 24)).ok()?;
     let leaf = leaf.filter(|leaf| leaf.not_after < notice)?;
     let problem = format!("its certificate ends at {}", second(leaf.not_after));
     Some((&REMOTE_CERTIFICATE_EXPIRING, problem))
+}
+
+fn is_of_microsoft(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    MICROSOFT_NAMES.iter().any(|name| {
+        let front = host.strip_suffix(name);
+        front.is_some_and(|front| front.is_empty() || front.ends_with('.'))
+    })
 }
 
 #[cfg(test)]
@@ -331,6 +356,41 @@ mod tests {
         if let Some(words) = warning {
             assert_eq!(found[1].0, Verdict::Warn);
             assert!(found[1].1.contains(words), "{}", found[1].1);
+        }
+    }
+
+    #[rstest]
+    #[case::microsoft(
+        "mcr.microsoft.com",
+        "C=US, O=Microsoft Corporation, CN=Microsoft Azure RSA TLS Issuing CA 03",
+        false
+    )]
+    #[case::digicert(
+        "account.azurecr.io",
+        "C=US, O=DigiCert Inc, CN=DigiCert Global G2 TLS RSA SHA256 2020 CA1",
+        false
+    )]
+    #[case::proxy("mcr.microsoft.com", "O=Contoso, CN=Inspection CA", true)]
+    #[case::another_name("notmicrosoft.com", "O=Contoso, CN=Inspection CA", false)]
+    fn a_trusted_certificate_of_a_stranger_is_an_interception(
+        #[case] host: &str,
+        #[case] issuer: &str,
+        #[case] intercepted: bool,
+    ) {
+        let mut phase = tls(Some(true), "2027-11-20T00:00:00Z");
+        issuer.clone_into(&mut phase.chain[0].issuer);
+        let found = findings(&[Connection {
+            host: host.to_owned(),
+            tls: Some(phase),
+            ..sample("x", 0, "Connected")
+        }]);
+        assert_eq!(found.len(), 1 + usize::from(intercepted));
+        if intercepted {
+            assert!(
+                found[1].1.contains("issued by O=Contoso, CN=Inspection CA, and not by"),
+                "{}",
+                found[1].1
+            );
         }
     }
 
