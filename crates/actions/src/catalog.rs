@@ -10,7 +10,7 @@ use crate::Settings;
 use crate::vantage::Vantage;
 use crate::{
     cluster_health, cni, container_logs, container_runtime, dns, iptables, kube_objects, kubelet, network_outbound,
-    network_state, node_logs, node_services, system_logs,
+    network_state, node_logs, node_services, system, system_logs,
 };
 
 /// What actions are built from. Each takes what it uses and no more.
@@ -112,6 +112,10 @@ pub const CATALOG: &[Entry] = &[
             let Deps { root, commands, .. } = deps;
             Arc::new(node_services::NodeServices::new(root.clone(), Arc::clone(commands)))
         },
+    },
+    Entry {
+        descriptor: &system::DESCRIPTOR,
+        build: |deps| Arc::new(system::System::new(deps.root.clone(), Arc::clone(&deps.commands))),
     },
     Entry {
         descriptor: &system_logs::DESCRIPTOR,

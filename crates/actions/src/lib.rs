@@ -19,6 +19,7 @@ mod network_state;
 mod node_logs;
 mod node_services;
 mod settings;
+mod system;
 mod system_logs;
 mod table;
 mod vantage;

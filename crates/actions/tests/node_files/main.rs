@@ -9,4 +9,5 @@ mod kubelet;
 mod node_logs;
 mod node_services;
 mod run;
+mod system;
 mod system_logs;
