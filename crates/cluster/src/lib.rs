@@ -11,6 +11,7 @@ mod kubeconfig;
 mod lists;
 mod logs;
 mod probe;
+mod review;
 mod sources;
 
 pub use access::{ApiServer, ClusterAccess, ConnectOptions, ReadNodeFile};
@@ -21,4 +22,5 @@ pub use kube::Client;
 pub use lists::{ListScope, ObjectList};
 pub use logs::{LogOptions, PodContainer};
 pub use probe::Answer;
+pub use review::Permission;
 pub use sources::Identity;
