@@ -18,6 +18,7 @@ mod network_outbound;
 mod network_state;
 mod node_logs;
 mod node_services;
+mod planned;
 mod settings;
 mod system;
 mod system_logs;

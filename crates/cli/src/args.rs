@@ -217,6 +217,9 @@ pub(crate) struct CollectArgs {
     /// YAML file with settings
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// List everything that would be taken, with estimated sizes and what would be denied; take and write nothing
+    #[arg(long)]
+    pub(crate) plan: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,

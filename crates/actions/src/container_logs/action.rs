@@ -8,7 +8,8 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use periscope_cluster::ClusterAccess;
 use periscope_core::{
-    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, Rbac, Sensitivity, Sink, State,
+    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem, Rbac,
+    Sensitivity, Sink, State,
 };
 use periscope_host::{Confinement, HostError, HostPath, HostPathError, HostRoot};
 use periscope_logs::{Format, UnixNanos, offset_since};
@@ -17,6 +18,7 @@ use super::file::{Keeper, Listing, LogFile};
 use super::{api, docker_files, pod_files};
 use crate::Namespaces;
 use crate::host_files::{NodeFile, off_thread, reason_of, record, state_of, too_old};
+use crate::planned;
 
 /// Files on their way at once. The sink compresses fewer; the others are open and wait for their turn.
 const IN_FLIGHT: usize = 8;
@@ -184,6 +186,42 @@ impl ContainerLogs {
 
 #[async_trait]
 impl Action for ContainerLogs {
+    async fn plan(&self, cx: &PlanContext) -> Option<Vec<PlannedItem>> {
+        let listing = match self.list().await {
+            Ok(listing) => listing,
+            Err(error) => {
+                let mut items = vec![PlannedItem::missing("pods", state_of(&error), reason_of(&error))];
+                if self.cluster.is_ok() {
+                    items.push(PlannedItem::new(
+                        "api/<namespace>_<pod>_<uid>/<container>/<instance>.log",
+                        "the API server's logs of this node's pods",
+                    ));
+                }
+                return Some(items);
+            }
+        };
+        let (root, since) = (self.root.clone(), cx.since);
+        let look = move || {
+            let within = confinement().ok()?;
+            let gaps = listing.gaps.into_iter();
+            let mut items: Vec<_> = gaps
+                .map(|(name, state, reason)| PlannedItem::missing(name, state, reason))
+                .collect();
+            let files = listing.files.into_iter();
+            items.extend(files.map(|file| {
+                let found = planned::Found {
+                    name: file.name,
+                    path: file.path,
+                    len: file.len,
+                    modified: file.modified,
+                };
+                planned::file(&root, found, Some(&within), since)
+            }));
+            Some(items)
+        };
+        off_thread(look).await.ok().flatten()
+    }
+
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
         match self.list().await {
             Ok(listing) if listing.files.is_empty() && listing.gaps.is_empty() => {

@@ -32,6 +32,8 @@ pub(super) struct LogFile {
     pub(super) identity: (u64, u64),
     /// When it was last written.
     pub(super) modified: SystemTime,
+    /// Bytes, as the listing found it.
+    pub(super) len: u64,
 }
 
 /// What a look at the node's log folders found.
@@ -65,6 +67,7 @@ impl Listing {
                     keeper,
                     identity,
                     modified: metadata.modified,
+                    len: metadata.len,
                 });
             }
             Err(error) => self.miss(name, &error),

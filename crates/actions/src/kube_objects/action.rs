@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use periscope_cluster::{Catalogue, ClusterAccess};
 use periscope_core::{
-    Action, ActionContext, ActionError, Descriptor, ItemDescriptor, NodeInfo, Rbac, Sensitivity, State, Support,
+    Action, ActionContext, ActionError, Descriptor, ItemDescriptor, NodeInfo, PlanContext, PlannedItem, Rbac,
+    Sensitivity, State, Support,
 };
 
-use super::{collect::Collector, paths, plan};
+use super::{KubeObjectEntry, collect::Collector, paths, plan};
 use crate::api_errors::state_of;
 
 /// What is known about the action beforehand.
@@ -77,6 +78,14 @@ impl Action for KubeObjects {
             Ok(_) => Support::Yes,
             Err(reason) => Support::No(reason.clone()),
         }
+    }
+
+    async fn plan(&self, _cx: &PlanContext) -> Option<Vec<PlannedItem>> {
+        let planned = self.entries.iter().map(|text| match text.parse::<KubeObjectEntry>() {
+            Ok(entry) => PlannedItem::new(paths::description(&entry), format!("{entry} of the API server")),
+            Err(error) => PlannedItem::missing(text, State::Failed, error.to_string()),
+        });
+        Some(planned.collect())
     }
 
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use periscope_core::{
-    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Sensitivity, Sink, State,
+    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem,
+    Sensitivity, Sink, State,
 };
 use periscope_documents::{names, to_lines};
 use periscope_host::{CommandRunner, HostError, HostPath, HostProcess, HostRoot};
@@ -15,6 +16,7 @@ use super::configuration::{self, AZURE_JSON, CERTIFICATE_FLAGS, CERTIFICATES, UN
 use super::settings::Source;
 use super::{certificates, credentials, process, settings};
 use crate::host_files::{collect, off_thread, reason_of, record, state_of};
+use crate::planned;
 
 /// Largest configuration file that is read.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
@@ -69,6 +71,11 @@ pub(crate) struct Kubelet {
 
 #[async_trait]
 impl Action for Kubelet {
+    async fn plan(&self, _cx: &PlanContext) -> Option<Vec<PlannedItem>> {
+        let root = self.root.clone();
+        off_thread(move || plan(&root)).await.ok()
+    }
+
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
         let sink = &cx.sink;
         let process = self.command_line(sink).await;
@@ -88,6 +95,30 @@ impl Action for Kubelet {
         self.without_credentials(sink, AZURE, vec![AZURE_JSON.to_owned()]).await;
         Ok(())
     }
+}
+
+/// What there is of the kubelet on the node. Blocks.
+fn plan(root: &HostRoot) -> Vec<PlannedItem> {
+    let process = process::find(root).ok().flatten();
+    let process = process.as_ref();
+    let mut items = vec![match process {
+        Some(process) => PlannedItem::new(CMDLINE, format!("/proc/{}/cmdline", process.pid)),
+        None => PlannedItem::missing(CMDLINE, State::NotPresent, "no kubelet is running"),
+    }];
+    for (name, paths) in [
+        ("config.yaml", configuration::configurations(process)),
+        (KUBECONFIG, configuration::kubeconfigs(process)),
+        (BOOTSTRAP_KUBECONFIG, configuration::bootstrap_kubeconfigs(process)),
+        (AZURE, vec![AZURE_JSON.to_owned()]),
+    ] {
+        items.push(planned::first_of(root, name, &paths));
+    }
+    for pattern in UNIT_FILES.iter().chain(&CERTIFICATES) {
+        items.extend(planned::matching(root, pattern, "files"));
+    }
+    let derived = "what the files above say together";
+    items.push(PlannedItem::new(names::KUBELET_SETTINGS, derived));
+    items
 }
 
 impl Kubelet {

@@ -6,13 +6,16 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::StreamExt;
+use jiff::Timestamp;
 use periscope_core::{
-    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, Sensitivity, Sink, State,
+    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem, Sensitivity,
+    Sink, State,
 };
 use periscope_host::{Confinement, EntryKind, GlobMatches, HostError, HostPath, HostRoot, Metadata};
 
 use super::aks_files::AKS_FILES;
 use crate::host_files::{NodeFile, inflated_name, off_thread, reason_of, record, state_of, too_old};
+use crate::planned;
 
 /// Files on their way at once.
 const IN_FLIGHT: usize = 4;
@@ -148,6 +151,15 @@ impl NodeLogs {
 
 #[async_trait]
 impl Action for NodeLogs {
+    async fn plan(&self, cx: &PlanContext) -> Option<Vec<PlannedItem>> {
+        let (root, entries, extra, since) = (self.root.clone(), self.entries.clone(), self.extra.clone(), cx.since);
+        let look = move || {
+            let within = Confinement::new(&extra).ok()?;
+            Some(plan(&root, &entries, &within, since))
+        };
+        off_thread(look).await.ok().flatten()
+    }
+
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
         let sink = &cx.sink;
         let confinement = Confinement::new(&self.extra)
@@ -170,6 +182,36 @@ impl Action for NodeLogs {
         copies.buffer_unordered(IN_FLIGHT).collect::<()>().await;
         Ok(())
     }
+}
+
+/// What the entries name, each file once. Blocks.
+fn plan(root: &HostRoot, entries: &[String], within: &Confinement, since: Option<Timestamp>) -> Vec<PlannedItem> {
+    let mut items = Vec::new();
+    let mut seen = HashSet::new();
+    for entry in entries {
+        let (files, unread) = match look(root, entry) {
+            Ok((files, unread, _)) => (files, unread),
+            Err(error) => (Vec::new(), vec![error]),
+        };
+        if let Some(error) = unread.first() {
+            items.push(PlannedItem::missing(entry, state_of(error), reason_of(error)));
+        } else if files.is_empty() {
+            let reason = format!("no file is called {entry}");
+            items.push(PlannedItem::missing(entry, State::NotPresent, reason));
+        }
+        for Found { name, path, metadata } in files {
+            if seen.insert((metadata.dev, metadata.ino)) && items.len() < MAX_FILES {
+                let found = planned::Found {
+                    name,
+                    path,
+                    len: metadata.len,
+                    modified: metadata.modified,
+                };
+                items.push(planned::file(root, found, Some(within), since));
+            }
+        }
+    }
+    items
 }
 
 /// The files that an entry names, the folders that could not be looked into, and whether there are more. Blocks.

@@ -1,11 +1,13 @@
 //! The action: journal files first, and what can be had instead where there are none.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use periscope_core::{
-    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Sensitivity, Sink, State,
+    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem,
+    Sensitivity, Sink, State,
 };
 use periscope_documents::to_lines;
 use periscope_host::{CommandRunner, HostRoot};
@@ -81,6 +83,12 @@ fn is_zero(count: &u64) -> bool {
 
 #[async_trait]
 impl Action for SystemLogs {
+    async fn plan(&self, cx: &PlanContext) -> Option<Vec<PlannedItem>> {
+        let (root, since) = (self.root.clone(), cx.since);
+        let (journals, _) = journals(&self.units);
+        off_thread(move || plan(&root, &journals, since)).await.ok()
+    }
+
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
         let (journals, too_many) = journals(&self.units);
         for journal in &journals {
@@ -127,6 +135,32 @@ impl SystemLogs {
             units: units.to_vec(),
         }
     }
+}
+
+/// The journals, all of which come out of the same files: together they are at most as long. Blocks.
+fn plan(root: &HostRoot, journals: &[Journal], since: Option<Timestamp>) -> Vec<PlannedItem> {
+    let files = journal_files::open(root);
+    let is_new = |metadata: &std::fs::Metadata| {
+        let modified = metadata.modified().ok();
+        since.is_none_or(|since| modified.is_none_or(|modified| modified >= SystemTime::from(since)))
+    };
+    let metadata = files.open.iter().filter_map(|source| source.file.metadata().ok());
+    let sizes: Vec<_> = metadata.filter(is_new).map(|metadata| metadata.len()).collect();
+    let mut items = Vec::new();
+    for (path, error) in &files.unread {
+        let missing = PlannedItem::missing("journal", state_of(error), reason_of(error));
+        items.push(missing.source(path));
+    }
+    if sizes.is_empty() {
+        let reason = "there are no journal files: journalctl and syslog are asked instead";
+        items.push(PlannedItem::missing(FILES, State::NotPresent, reason));
+        return items;
+    }
+    let names: Vec<_> = journals.iter().map(|journal| journal.name.as_str()).collect();
+    let source = format!("{} journal files, which are at least as long", sizes.len());
+    items.push(PlannedItem::new(names.join(", "), source).of_text(sizes.iter().sum()));
+    items.push(PlannedItem::new(FILES, "the account of these files"));
+    items
 }
 
 async fn read(cx: &ActionContext, files: JournalFiles, journals: Vec<Journal>) -> Result<(), ActionError> {

@@ -94,6 +94,7 @@ pub(super) fn fill(args: CollectArgs) -> Result<CollectArgs> {
             upload_format: args.storage.upload_format.or(config.upload_format),
         },
         config: Some(path),
+        plan: args.plan,
         json: args.json || config.json,
         quiet: args.quiet || config.quiet,
     })

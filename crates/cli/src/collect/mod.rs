@@ -2,6 +2,7 @@
 
 mod config;
 mod documents;
+mod forecast;
 mod journal;
 mod node;
 mod output;

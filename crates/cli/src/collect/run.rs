@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use periscope_actions::{Deps, Settings as ActionSettings};
 use periscope_bundle::SpoolStore;
 use periscope_cluster::{ClusterAccess, ConnectOptions};
-use periscope_core::{Archive, Engine, ExportContext, ExportError, Exporter, Limit, Planned, Receipt, RunId};
+use periscope_core::{Archive, Engine, ExportContext, ExportError, Exporter, Limit, NodeInfo, Planned, Receipt, RunId};
 use periscope_exporters::DirExporter;
 use periscope_host::{HostCommands, HostPath, HostRoot};
 use periscope_scan::Scanner;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::forecast::Forecast;
 use super::journal::RunLog;
 use super::progress::{Display, show_while};
 use super::settings::Settings;
@@ -48,6 +49,9 @@ async fn collect(settings: Settings, log: RunLog) -> Result<Exit> {
     let root = node::root(settings.host_root.as_deref())?;
     let node = node::info(&root, settings.node_name.clone());
     let cluster = find_cluster(settings.kubeconfig.clone(), &root).await?;
+    if settings.plan {
+        return tell_plan(&settings, root, &node, cluster).await;
+    }
     let storage = match settings.storage.clone() {
         Some(storage) => Some(storage.exporter(&root, cluster.as_ref().ok())?),
         None => None,
@@ -112,6 +116,23 @@ async fn collect(settings: Settings, log: RunLog) -> Result<Exit> {
         outcome.as_text()
     });
     Ok(outcome.exit())
+}
+
+/// Tells what a run would take.
+async fn tell_plan(
+    settings: &Settings,
+    root: HostRoot,
+    node: &NodeInfo,
+    cluster: Result<ClusterAccess, String>,
+) -> Result<Exit> {
+    let plan = plan(settings, root, cluster.clone(), None);
+    let forecast = Forecast::make(plan, node, settings.since, &cluster).await;
+    print(&if settings.json {
+        forecast.as_json()?
+    } else {
+        forecast.as_text()
+    });
+    Ok(Exit::Complete)
 }
 
 /// The chosen actions, made and bounded.

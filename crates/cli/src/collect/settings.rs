@@ -39,6 +39,7 @@ pub(super) struct Settings {
     pub(super) timeout: Duration,
     pub(super) rules: Arc<RuleSet>,
     pub(super) storage: Option<StorageSettings>,
+    pub(super) plan: bool,
     pub(super) json: bool,
     pub(super) quiet: bool,
 }
@@ -69,6 +70,7 @@ impl Settings {
             no_upload,
             storage,
             config: _,
+            plan,
             json,
             quiet,
         } = config::fill(args)?;
@@ -114,6 +116,7 @@ impl Settings {
                 .map_err(Ended::usage)?,
             rules: rules::load(rules.as_deref())?,
             storage: check_storage(storage, upload, no_upload, format)?,
+            plan,
             json,
             quiet,
         })
