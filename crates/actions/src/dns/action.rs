@@ -23,6 +23,8 @@ use crate::vantage::{Vantage, own_network};
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 const RESOLVED_RESOLV_CONF: &str = "/run/systemd/resolve/resolv.conf";
+/// What the machine's maker wrote into it (SMBIOS, type 3).
+const CHASSIS_ASSET_TAG: &str = "/sys/class/dmi/id/chassis_asset_tag";
 const POD_HOSTS: &str = "pod-hosts";
 
 /// Where name servers listen.
@@ -55,6 +57,10 @@ pub(crate) const DESCRIPTOR: Descriptor = Descriptor {
         ),
         ItemDescriptor::new("host-hosts", "The node's `/etc/hosts`"),
         ItemDescriptor::new("host-nsswitch.conf", "The node's `/etc/nsswitch.conf`"),
+        ItemDescriptor::new(
+            names::CHASSIS_ASSET_TAG,
+            "The machine's asset tag, which says whether it is Azure's and so which name servers are usual",
+        ),
         ItemDescriptor::new(names::POD_RESOLV_CONF, "`/etc/resolv.conf` of the pod that collects"),
         ItemDescriptor::new(POD_HOSTS, "`/etc/hosts` of the pod that collects"),
         ItemDescriptor::new(
@@ -66,11 +72,12 @@ pub(crate) const DESCRIPTOR: Descriptor = Descriptor {
 };
 
 /// Files of the node, and the artifacts they become.
-const NODE_FILES: [(&str, &str); 4] = [
+const NODE_FILES: [(&str, &str); 5] = [
     (RESOLV_CONF, names::HOST_RESOLV_CONF),
     (RESOLVED_RESOLV_CONF, names::RESOLVED_RESOLV_CONF),
     ("/etc/hosts", "host-hosts"),
     ("/etc/nsswitch.conf", "host-nsswitch.conf"),
+    (CHASSIS_ASSET_TAG, names::CHASSIS_ASSET_TAG),
 ];
 
 /// Files of our own pod, and the artifacts they become.
@@ -324,6 +331,10 @@ mod tests {
             .file("/etc/pods.conf", "nameserver 127.0.0.5\n")
             .file("/etc/hosts", "127.0.0.1 localhost\n")
             .file("/etc/nsswitch.conf", "hosts: files dns\n")
+            .file(
+                "/sys/class/dmi/id/chassis_asset_tag",
+                "7783-7084-3265-9085-8269-3286-77\n",
+            )
             .file("/etc/default/kubeletconfig.json", KUBELET)
             .file("/var/lib/kubelet/kubeconfig", KUBECONFIG);
         let pod = HostFixture::new().file("/etc/resolv.conf", "nameserver 127.0.0.1\n");

@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use periscope_core::{
-    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem, Sensitivity,
-};
+use periscope_core::{Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, Sensitivity};
 use periscope_host::{CommandRunner, HostPath, HostRoot, NetworkChoice};
 
-use super::{conntrack, ipvs};
+use super::{conntrack, ipvs, legacy};
 use crate::commands::{self, CommandRow};
-use crate::host_files::{self, off_thread};
-use crate::planned;
+use crate::host_files;
 
 /// Reading 20,000 rules takes the tools a second or two; on a node under load they wait for the kernel's lock.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(50);
@@ -45,6 +42,10 @@ pub(crate) const DESCRIPTOR: Descriptor = Descriptor {
             "IPv4 tables of the legacy backend, which rules of the other one do not show",
         ),
         ItemDescriptor::new(LEGACY_IPV6, "IPv6 tables of the legacy backend"),
+        ItemDescriptor::new(
+            periscope_documents::names::IPTABLES_LEGACY_SAVE,
+            "IPv4 rules of the legacy backend, where it has any and the node's tools show the other one",
+        ),
         ItemDescriptor::new(
             ipvs::SERVICES,
             "IPVS services and their servers, from `/proc/net/ip_vs`",
@@ -139,21 +140,6 @@ impl Iptables {
 
 #[async_trait]
 impl Action for Iptables {
-    async fn plan(&self, _cx: &PlanContext) -> Option<Vec<PlannedItem>> {
-        let root = self.root.clone();
-        let look = move || {
-            let mut items: Vec<_> = COMMANDS.iter().map(|row| planned::command(&root, row)).collect();
-            let kernel = [
-                (ipvs::SERVICES, "/proc/1/net/ip_vs"),
-                (conntrack::FILL, "/proc/sys/net/netfilter"),
-            ];
-            let files = FILES.iter().chain(&kernel);
-            items.extend(files.map(|(name, path)| planned::kernel_file(&root, name, path)));
-            items
-        };
-        off_thread(look).await.ok()
-    }
-
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
         let commands = COMMANDS
             .iter()
@@ -161,6 +147,7 @@ impl Action for Iptables {
         tokio::join!(
             join_all(commands),
             self.files(cx),
+            legacy::collect(&self.root, &*self.commands, &cx.sink),
             ipvs::collect(&self.root, &cx.sink),
             conntrack::collect(&self.root, &*self.commands, &cx.sink),
         );
@@ -198,6 +185,7 @@ mod tests {
         let commands = ScriptedCommands::new()
             .with("/usr/sbin/iptables-save -c", Script::prints(RULES))
             .with("/sbin/ip6tables-save -c", Script::prints(""))
+            .with("/usr/sbin/iptables-legacy-save -c", Script::prints("*nat\nCOMMIT\n"))
             .with("/usr/sbin/nft list ruleset", Script::prints("table ip filter {\n}\n"))
             .with(
                 "/usr/sbin/iptables --version",
@@ -219,6 +207,7 @@ mod tests {
         );
         assert_eq!(run.text("iptables-version.txt"), "iptables v1.8.9 (nf_tables)\n");
         assert_eq!(run.text(LEGACY_IPV4), "nat\nfilter\n");
+        assert_eq!(run.text("iptables-legacy-save.txt"), "*nat\nCOMMIT\n");
         assert!(run.text(ipvs::SERVICES).contains("-> 10.244.0.2:8080 "));
         assert_eq!(
             run.text(conntrack::FILL),
@@ -233,7 +222,9 @@ mod tests {
     async fn a_node_without_tools_and_tables_says_so() {
         let run = run(&HostFixture::new(), ScriptedCommands::new()).await;
         assert!(
-            run.items().iter().all(|item| item.state == State::NotPresent),
+            run.items()
+                .iter()
+                .all(|item| matches!(item.state, State::NotPresent | State::NotApplicable)),
             "{:?}",
             run.items()
         );

@@ -4,5 +4,6 @@
 mod action;
 mod conntrack;
 mod ipvs;
+mod legacy;
 
 pub(crate) use action::{DESCRIPTOR, Iptables};
