@@ -24,6 +24,8 @@ const NAMES: [(&str, &str); 3] = [
 ];
 /// The head of the zone of all names (RFC 1035, section 5): what is not in it does not exist.
 const ZONE: &str = "$TTL 60\n. IN SOA outside. nobody. 1 60 60 60 60\n. IN NS outside.\n";
+/// Who vouches for these names: the organisation that does on the real Internet.
+const ISSUER: &str = "periscope-test-internet/O=Microsoft Corporation";
 /// Joins the cables to the machine and to the node.
 const BRIDGE: &str = "outside";
 /// The outside's ends of these cables.
@@ -39,7 +41,7 @@ pub(super) fn authority(state: &Path) -> PathBuf {
 /// Starts all of it and the node, and ends with the first of them that ends.
 pub(super) fn run(node: &Node, description: &Path) -> Result<ExitCode> {
     let folder = node.state.join(OUTSIDE);
-    let authority = Authority::create(&folder, "periscope-test-internet")?;
+    let authority = Authority::create(&folder, ISSUER)?;
     // The node reads its files when it starts.
     let inner = start_node(description)?;
     lay_cables(node, &inner)?;
