@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use periscope_core::{Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, Sensitivity};
+use periscope_core::{
+    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem, Sensitivity,
+};
 use periscope_host::{CommandRunner, HostPath, HostRoot, NetworkChoice};
 
 use super::{conntrack, ipvs, legacy};
 use crate::commands::{self, CommandRow};
-use crate::host_files;
+use crate::host_files::{self, off_thread};
+use crate::planned;
 
 /// Reading 20,000 rules takes the tools a second or two; on a node under load they wait for the kernel's lock.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(50);
@@ -140,6 +143,21 @@ impl Iptables {
 
 #[async_trait]
 impl Action for Iptables {
+    async fn plan(&self, _cx: &PlanContext) -> Option<Vec<PlannedItem>> {
+        let root = self.root.clone();
+        let look = move || {
+            let mut items: Vec<_> = COMMANDS.iter().map(|row| planned::command(&root, row)).collect();
+            let kernel = [
+                (ipvs::SERVICES, "/proc/1/net/ip_vs"),
+                (conntrack::FILL, "/proc/sys/net/netfilter"),
+            ];
+            let files = FILES.iter().chain(&kernel);
+            items.extend(files.map(|(name, path)| planned::kernel_file(&root, name, path)));
+            items
+        };
+        off_thread(look).await.ok()
+    }
+
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
         let commands = COMMANDS
             .iter()
