@@ -22,5 +22,5 @@ pub use kube::Client;
 pub use lists::{ListScope, ObjectList};
 pub use logs::{LogOptions, PodContainer};
 pub use probe::Answer;
-pub use review::Permission;
+pub use review::{Objects, Permission};
 pub use sources::Identity;

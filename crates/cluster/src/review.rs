@@ -24,6 +24,19 @@ pub struct Permission<'a> {
     pub resource: &'a str,
     /// The namespace; all of them when none is named.
     pub namespace: Option<&'a str>,
+    /// Which objects; all of them when nothing is said.
+    pub objects: Objects<'a>,
+}
+
+/// The objects that a permission is for. The API server lets a kubelet see its own node's only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Objects<'a> {
+    /// All.
+    All,
+    /// The one of this name.
+    Named(&'a str),
+    /// Those in which a field has a value.
+    Where(&'a str, &'a str),
 }
 
 #[derive(Deserialize)]
@@ -47,19 +60,31 @@ impl ClusterAccess {
             group,
             resource,
             namespace,
+            objects,
         } = permission;
         let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
         let call = Call::new("create", "selfsubjectaccessreviews.authorization.k8s.io");
+        let mut attributes = json!({
+            "verb": verb,
+            "group": group,
+            "resource": resource,
+            "subresource": subresource,
+            "namespace": namespace.unwrap_or_default(),
+        });
+        match (objects, attributes.as_object_mut()) {
+            (Objects::Named(name), Some(attributes)) => {
+                attributes.insert("name".to_owned(), json!(name));
+            }
+            (Objects::Where(key, value), Some(attributes)) => {
+                let requirement = json!({"key": key, "operator": "In", "values": [value]});
+                attributes.insert("fieldSelector".to_owned(), json!({"requirements": [requirement]}));
+            }
+            _ => {}
+        }
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {
-                "verb": verb,
-                "group": group,
-                "resource": resource,
-                "subresource": subresource,
-                "namespace": namespace.unwrap_or_default(),
-            }},
+            "spec": {"resourceAttributes": attributes},
         });
         let request = Request::new(PATH)
             .create(&PostParams::default(), review.to_string().into_bytes())
@@ -73,7 +98,7 @@ impl ClusterAccess {
 mod tests {
     use serde_json::json;
 
-    use super::{PATH, Permission};
+    use super::{Objects, PATH, Permission};
     use crate::access::mock_access;
 
     const LIST_PODS: Permission<'_> = Permission {
@@ -81,6 +106,7 @@ mod tests {
         group: "",
         resource: "pods",
         namespace: None,
+        objects: Objects::All,
     };
 
     #[tokio::test]

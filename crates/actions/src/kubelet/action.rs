@@ -113,9 +113,14 @@ fn plan(root: &HostRoot) -> Vec<PlannedItem> {
     ] {
         items.push(planned::first_of(root, name, &paths));
     }
-    for pattern in UNIT_FILES.iter().chain(&CERTIFICATES) {
+    for pattern in UNIT_FILES {
         items.extend(planned::matching(root, pattern, "files"));
     }
+    let certificates = CERTIFICATES
+        .iter()
+        .flat_map(|pattern| planned::matching(root, pattern, ""));
+    let described = format!("subject and validity of {} files of certificates", certificates.count());
+    items.push(PlannedItem::new(names::KUBELET_CERTIFICATES, described));
     let derived = "what the files above say together";
     items.push(PlannedItem::new(names::KUBELET_SETTINGS, derived));
     items

@@ -1,13 +1,14 @@
 //! `collect --plan`: everything that a run would take and what it would be denied, told without taking or writing anything.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use periscope_cluster::{ClusterAccess, Permission};
+use periscope_cluster::{ClusterAccess, Objects, Permission};
 use periscope_core::{NodeInfo, PlanContext, Planned, PlannedItem, Rbac, State, Support};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -21,6 +22,8 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
 const API_TIMEOUT: Duration = Duration::from_secs(30);
 /// Where a permission is asked for when there is none for all namespaces: its pods are those of the cluster itself.
 const SYSTEM: &str = "kube-system";
+/// Where the leases of nodes are.
+const LEASES: &str = "kube-node-lease";
 
 /// What one action would take.
 struct Part {
@@ -70,7 +73,9 @@ impl Forecast {
         if let Ok(cluster) = cluster {
             let rules = plan.iter().flat_map(|planned| planned.descriptor.rbac);
             // What got no answer in time is not known.
-            timeout(API_TIMEOUT, ask(cluster, rules, &mut asked)).await.ok();
+            timeout(API_TIMEOUT, ask(cluster, node.name.as_str(), rules, &mut asked))
+                .await
+                .ok();
         }
         let mut parts = Vec::new();
         for planned in plan {
@@ -214,33 +219,45 @@ type Asked = (&'static str, &'static str, &'static str);
 /// What the API server said, and where.
 type Answers = BTreeMap<Asked, Result<Option<&'static str>, String>>;
 
-async fn ask(cluster: &ClusterAccess, rules: impl Iterator<Item = &'static Rbac>, answers: &mut Answers) {
-    for (verb, group, resource) in rules.flat_map(each) {
-        if answers.contains_key(&(verb, group, resource)) {
-            continue;
+async fn ask(cluster: &ClusterAccess, node: &str, rules: impl Iterator<Item = &'static Rbac>, answers: &mut Answers) {
+    for asked in rules.flat_map(each) {
+        if let Entry::Vacant(place) = answers.entry(asked) {
+            place.insert(ask_one(cluster, node, asked).await);
         }
-        let mut answer = Ok(None);
-        for (namespace, place) in [(None, "in all namespaces"), (Some(SYSTEM), "only in kube-system")] {
-            let permission = Permission {
-                verb,
-                group,
-                resource,
-                namespace,
-            };
-            match cluster.may(&permission).await {
-                Ok(true) => {
-                    answer = Ok(Some(place));
-                    break;
-                }
-                Ok(false) => {}
-                Err(error) => {
-                    answer = Err(format!("{:#}", anyhow::Error::from(error)));
-                    break;
-                }
-            }
-        }
-        answers.insert((verb, group, resource), answer);
     }
+}
+
+/// Where the right is given: everywhere, among the cluster's own pods, or at least for what is this node's.
+async fn ask_one(
+    cluster: &ClusterAccess,
+    node: &str,
+    (verb, group, resource): Asked,
+) -> Result<Option<&'static str>, String> {
+    let own = match resource {
+        "nodes" => (None, Objects::Named(node)),
+        "pods" => (None, Objects::Where("spec.nodeName", node)),
+        _ => (Some(LEASES), Objects::Named(node)),
+    };
+    let tries = [
+        (None, Objects::All, "in all namespaces"),
+        (Some(SYSTEM), Objects::All, "only in kube-system"),
+        (own.0, own.1, "only for this node"),
+    ];
+    for (namespace, objects, place) in tries {
+        let permission = Permission {
+            verb,
+            group,
+            resource,
+            namespace,
+            objects,
+        };
+        match cluster.may(&permission).await {
+            Ok(true) => return Ok(Some(place)),
+            Ok(false) => {}
+            Err(error) => return Err(format!("{:#}", anyhow::Error::from(error))),
+        }
+    }
+    Ok(None)
 }
 
 fn each(rule: &'static Rbac) -> impl Iterator<Item = Asked> {
