@@ -19,7 +19,9 @@ pub use azurite::Azurite;
 pub use cluster::Cluster;
 pub use diagnosis::Diagnosis;
 pub use pod::Pod;
-pub use seeded::{BrokenNameServer, ChangedFile, KernelLines, PacketRule, SmallDisk, Stopped, Turn, Where};
+pub use seeded::{
+    BrokenNameServer, ChangedFile, KernelLines, PacketRule, RemoteImage, SmallDisk, Stopped, Turn, Where,
+};
 pub use services::{ENDPOINTS, Services};
 pub use wait::eventually;
 pub use walk::files_below;

@@ -1,9 +1,13 @@
-"""Answers every HTTP request over TLS, in place of the Internet: https.py ADDRESS PORT CERTIFICATE KEY.
+"""Answers every HTTP request over TLS, in place of the Internet: https.py ADDRESS PORT CERTIFICATE KEY FOLDER.
 
-It serves nothing: a node only wants to know whether somebody is there.
+A node only wants to know whether somebody is there. The folder makes it a registry too: below `v2` are the manifests and
+blobs of images, under the paths at which runtimes ask for them.
 """
 
 import http.server
+import json
+import pathlib
+import shutil
 import socketserver
 import ssl
 import sys
@@ -17,11 +21,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
     timeout = 10
 
     def do_HEAD(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        self.answer(with_content=False)
 
-    do_GET = do_HEAD
+    def do_GET(self):
+        self.answer(with_content=True)
+
+    def answer(self, with_content):
+        # No name of an image has dots at the start of a part.
+        path = folder / self.path.lstrip("/") if "/." not in self.path else folder
+        if path.is_file():
+            manifest = "/manifests/" in self.path
+            kind = json.loads(path.read_text())["mediaType"] if manifest else "application/octet-stream"
+            self.respond(200, path.stat().st_size, kind)
+            if with_content:
+                with path.open("rb") as content:
+                    shutil.copyfileobj(content, self.wfile)
+        else:
+            self.respond(404 if self.path.startswith("/v2/") and self.path != "/v2/" else 200, 0, "text/plain")
+
+    def respond(self, status, length, kind):
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.send_header("Content-Type", kind)
+        self.end_headers()
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -38,7 +60,8 @@ class Server(http.server.ThreadingHTTPServer):
         print(f"{client_address[0]}: {sys.exception()}", flush=True)
 
 
-address, port, certificate, key = sys.argv[1:]
+address, port, certificate, key = sys.argv[1:5]
+folder = pathlib.Path(sys.argv[5])
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(certificate, key)
 context.set_alpn_protocols(["http/1.1"])

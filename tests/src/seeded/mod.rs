@@ -2,6 +2,7 @@
 //! What they must lead to is for the tests to say.
 
 mod files;
+mod image;
 mod journal;
 mod mount;
 mod packets;
@@ -10,6 +11,7 @@ mod turn;
 mod zone;
 
 pub use files::ChangedFile;
+pub use image::RemoteImage;
 pub use journal::KernelLines;
 pub use mount::SmallDisk;
 pub use packets::{PacketRule, Where};

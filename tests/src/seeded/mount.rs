@@ -47,7 +47,7 @@ impl SmallDisk {
         // It ends with an error, for want of space.
         self.cluster
             .on_node("dd")
-            .args(["if=/dev/zero", &file, "bs=64k", "status=none"])
+            .args(["if=/dev/zero", &file, "bs=4k", "conv=fsync", "status=none"])
             .stderr(std::process::Stdio::null())
             .status()
             .expect("nsenter runs dd");

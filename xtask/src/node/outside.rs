@@ -52,7 +52,7 @@ pub(super) fn run(node: &Node, description: &Path) -> Result<ExitCode> {
     for (address, name) in NAMES {
         let mut server = Command::new("python3");
         server.arg(node.files.join("outside/https.py")).args([address, "443"]);
-        server.args([&certificate, &key]);
+        server.args([&certificate, &key, &folder.join("registry")]);
         running.push((name, server.spawn().context("cannot start python3")?));
     }
     let (ended, status) = first_end(running);

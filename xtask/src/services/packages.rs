@@ -27,6 +27,13 @@ const PACKAGES: &[&str] = &[
     "ca-certificates",
     "curl",
     "openssl",
+    // a clock that is wrong for one process, a disk that is soon full
+    "e2fsprogs",
+    "faketime",
+    // a browser that looks at the page of an archive, and letters for it
+    "chromium-headless-shell",
+    "fonts-dejavu-core",
+    "fonts-liberation",
     // independent readers of archives
     "libarchive-tools",
     "pigz",
