@@ -8,6 +8,7 @@ macro_rules! files {
 }
 
 files![
+    "cluster.yaml",
     "containerd.yaml",
     "docker.yaml",
     "kernel.yaml",
