@@ -2,6 +2,7 @@
 
 use periscope_core::Analyzer;
 
+use crate::cluster_health::ClusterHealth;
 use crate::cni::Cni;
 use crate::conntrack::Conntrack;
 use crate::container_crash_loop::CrashLoops;
@@ -10,15 +11,20 @@ use crate::custom_dns::CustomDns;
 use crate::dns_lookups::DnsLookups;
 use crate::image_pull::ImagePull;
 use crate::mtu::Mtu;
+use crate::node_certificates::NodeCertificates;
+use crate::node_services::NodeServices;
 use crate::outbound::Outbound;
 use crate::packet_drops::PacketDrops;
 use crate::packet_filter::PacketFilter;
+use crate::pod_events::PodEvents;
+use crate::provisioning::Provisioning;
 use crate::routes::Routes;
 use crate::runtime_answers::RuntimeAnswers;
 use crate::runtime_restarting::RuntimeRestarting;
 
 /// All analyzers, by id.
 pub const CATALOG: &[&dyn Analyzer] = &[
+    &ClusterHealth,
     &Cni,
     &Conntrack,
     &CrashLoops,
@@ -27,9 +33,13 @@ pub const CATALOG: &[&dyn Analyzer] = &[
     &DnsLookups,
     &ImagePull,
     &Mtu,
+    &NodeCertificates,
+    &NodeServices,
     &Outbound,
     &PacketDrops,
     &PacketFilter,
+    &PodEvents,
+    &Provisioning,
     &Routes,
     &RuntimeAnswers,
     &RuntimeRestarting,

@@ -2,8 +2,10 @@
 //! of the original's results expect. Nothing here reads the node, the cluster or the clock.
 
 mod analysis;
+mod api_server;
 mod artifact;
 mod catalog;
+mod cluster_health;
 mod cni;
 mod conntrack;
 mod container_crash_loop;
@@ -13,6 +15,8 @@ mod custom_dns;
 mod dns_lookups;
 mod dns_servers;
 mod document;
+mod evictions;
+mod exit_codes;
 mod filter_rules;
 #[cfg(test)]
 mod fixture;
@@ -21,15 +25,24 @@ mod kubelet;
 mod last_words;
 mod log_inputs;
 mod mtu;
+mod node_certificates;
+mod node_services;
+mod node_status;
 mod outbound;
 mod packet_drops;
 mod packet_filter;
+mod pod_events;
+mod pods;
+mod provisioning;
 mod routes;
+mod rows;
 mod runtime;
 mod runtime_answers;
 mod runtime_restarting;
 mod segments;
+mod span;
 mod summaries;
+mod version_skew;
 
 pub use analysis::{ANALYSIS_FILE, analysis_json, read_analysis};
 pub use catalog::CATALOG;

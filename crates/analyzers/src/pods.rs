@@ -1,0 +1,105 @@
+//! How the node's pods are now, from the list that `cluster-health` keeps; only what tells an old trouble from a present one.
+
+use std::collections::BTreeMap;
+
+use periscope_core::{AnalyzeError, Inputs, Place, State};
+use periscope_documents::names;
+use serde::Deserialize;
+
+/// The list of the node's pods, below the action.
+const PODS: &str = "pods.json";
+
+/// The node's pods by `namespace/name`.
+#[derive(Debug, Default)]
+pub(crate) struct Pods {
+    pods: Option<BTreeMap<String, Pod>>,
+}
+
+/// A pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pod {
+    /// Whether its condition `Ready` holds.
+    pub(crate) is_ready: bool,
+    /// Whether it has its volumes: its containers were started, or it has ended.
+    pub(crate) has_started: bool,
+}
+
+impl Pods {
+    /// Whether all pods are known, so that one that is not among them is gone.
+    pub(crate) fn is_known(&self) -> bool {
+        self.pods.is_some()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Pod> {
+        self.pods.as_ref()?.get(name).copied()
+    }
+}
+
+/// Reads the list; an incomplete one is as good as none.
+pub(crate) fn read(inputs: &dyn Inputs) -> Result<Pods, AnalyzeError> {
+    let path = Place::Node.path(inputs.node(), names::CLUSTER_HEALTH, PODS);
+    if inputs.state(&path) != Some(State::Collected) {
+        return Ok(Pods::default());
+    }
+    let opened = inputs.open(&path).map_err(|source| AnalyzeError::Read {
+        path: path.clone(),
+        source,
+    })?;
+    let Some(content) = opened else {
+        return Ok(Pods::default());
+    };
+    let list: List = serde_json::from_reader(content).map_err(|error| AnalyzeError::Parse {
+        path,
+        what: error.to_string(),
+    })?;
+    let pods = list.items.into_iter().map(|item| {
+        let condition = |kind: &str| {
+            item.status
+                .conditions
+                .iter()
+                .any(|c| c.kind == kind && c.status == "True")
+        };
+        let pod = Pod {
+            is_ready: condition("Ready"),
+            has_started: item.status.phase != "Pending" || condition("Ready"),
+        };
+        (format!("{}/{}", item.metadata.namespace, item.metadata.name), pod)
+    });
+    Ok(Pods {
+        pods: Some(pods.collect()),
+    })
+}
+
+#[derive(Deserialize)]
+struct List {
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    metadata: Metadata,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    namespace: String,
+    name: String,
+}
+
+#[derive(Deserialize, Default)]
+struct Status {
+    #[serde(default)]
+    phase: String,
+    #[serde(default)]
+    conditions: Vec<Condition>,
+}
+
+#[derive(Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+}
