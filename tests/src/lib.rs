@@ -20,7 +20,7 @@ pub use cluster::Cluster;
 pub use diagnosis::Diagnosis;
 pub use pod::Pod;
 pub use seeded::{
-    BrokenNameServer, ChangedFile, KernelLines, PacketRule, RemoteImage, SmallDisk, Stopped, Turn, Where,
+    BrokenNameServer, Change, ChangedFile, KernelLines, PacketRule, RemoteImage, SmallDisk, Stopped, Turn, Where,
 };
 pub use services::{ENDPOINTS, Services};
 pub use wait::eventually;

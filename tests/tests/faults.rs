@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use periscope_core::{Finding, Verdict};
-use periscope_tests::{BrokenNameServer, Diagnosis, KernelLines, PacketRule, Stopped, Turn, Where};
+use periscope_tests::{BrokenNameServer, Change, Diagnosis, KernelLines, PacketRule, Stopped, Turn, Where};
 use rstest::rstest;
 
 /// Where the outside answers as the registry.
@@ -88,6 +88,25 @@ fn a_name_server_that_answers_with_errors() {
     assert_eq!(file(found), "dns/lookups.json");
     assert!(quote(found).contains("SERVFAIL"), "{found:#?}");
     is_caused_by(&diagnosis, "outbound-blocked", "dns-server-failing");
+}
+
+/// Three at once: without a way out no name is resolved, and nothing is reached.
+#[test]
+fn a_missing_default_route_is_the_cause_of_all_that_follows_from_it() {
+    let (turn, healthy) = turn();
+    healthy.without("default-route-missing");
+    let cluster = &turn.services.cluster;
+    let routes = cluster.run_on_node(&["ip", "route", "show", "default"]);
+    let add: Vec<&str> = ["ip", "route", "add"]
+        .into_iter()
+        .chain(routes.split_whitespace())
+        .collect();
+    let _gone = Change::make(cluster, &["ip", "route", "delete", "default"], &add);
+    let diagnosis = turn.diagnose(&[]);
+    let found = diagnosis.first("default-route-missing");
+    assert_eq!(file(found), "network-state/routes.json");
+    is_caused_by(&diagnosis, "dns-server-failing", "default-route-missing");
+    is_caused_by(&diagnosis, "outbound-blocked", "default-route-missing");
 }
 
 /// As a network security group does it: nothing on the node shows it.
