@@ -21,28 +21,41 @@ use crate::provisioning::Provisioning;
 use crate::routes::Routes;
 use crate::runtime_answers::RuntimeAnswers;
 use crate::runtime_restarting::RuntimeRestarting;
+use crate::system;
 
 /// All analyzers, by id.
 pub const CATALOG: &[&dyn Analyzer] = &[
+    &system::Clock,
     &ClusterHealth,
     &Cni,
     &Conntrack,
     &CrashLoops,
     &ContainerOom,
+    &system::CpuPressure,
+    &system::CpuThrottling,
     &CustomDns,
+    &system::DiskSpace,
     &DnsLookups,
     &ImagePull,
+    &system::IoPressure,
+    &system::MemoryPressure,
     &Mtu,
     &NodeCertificates,
     &NodeServices,
+    &system::OomKills,
+    &system::OpenFiles,
     &Outbound,
     &PacketDrops,
     &PacketFilter,
     &PodEvents,
     &Provisioning,
+    &system::ReadOnly,
     &Routes,
     &RuntimeAnswers,
     &RuntimeRestarting,
+    &system::StuckProcesses,
+    &system::TaskLimits,
+    &system::Zombies,
 ];
 
 #[cfg(test)]

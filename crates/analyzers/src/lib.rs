@@ -42,6 +42,7 @@ mod runtime_restarting;
 mod segments;
 mod span;
 mod summaries;
+mod system;
 mod version_skew;
 
 pub use analysis::{ANALYSIS_FILE, analysis_json, read_analysis};

@@ -16,6 +16,7 @@ files![
     "network.yaml",
     "provisioning.yaml",
     "runtime.yaml",
+    "system.yaml",
     "systemd.yaml",
 ];
 
