@@ -17,7 +17,9 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Exit {
     let CompletionsArgs { shell } = args;
     let mut script = Vec::new();
     clap_complete::generate(*shell, &mut Args::command(), NAME, &mut script);
-    print(&String::from_utf8_lossy(&script));
+    // In bash, the commands of a program with a hyphen in its name are looked up under another name than they are
+    // listed under (clap-rs/clap#6421).
+    print(&String::from_utf8_lossy(&script).replace("aks__subcmd__periscope", "aks__periscope"));
     Exit::Complete
 }
 
