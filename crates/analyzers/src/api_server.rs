@@ -27,7 +27,6 @@ pub(crate) static API_SERVER_UNREACHABLE: Fault = Fault {
         "dns-server-failing",
         "dns-misconfigured",
         "certificate-expired",
-        "outbound-blocked",
         "clock-skew",
     ],
     remedy: "See the connection to the API server phase by phase in network-outbound/connections.txt; check routes, \
