@@ -160,41 +160,22 @@ impl ContainerState {
     }
 }
 
-/// One instance of a container, as a line of `containers.json`.
+/// One instance of a container, as a line of `containers.json`. What a reader looks for stands first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RuntimeContainer {
-    /// The container's id.
-    pub id: String,
-    /// The sandbox it is in.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub sandbox: String,
     /// Namespace of the pod; empty for a container that is of no pod.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub namespace: String,
     /// Name of the pod.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub pod: String,
-    /// UID of the pod.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub uid: String,
     /// The container's name in its pod.
     pub name: String,
     /// How many instances of the container came before this one.
     pub restarts: u32,
     /// What it is doing.
     pub state: ContainerState,
-    /// The image as the pod names it.
-    pub image: String,
-    /// When it was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub created: Option<Timestamp>,
-    /// When it was started.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub started: Option<Timestamp>,
-    /// When it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub finished: Option<Timestamp>,
     /// How it ended, for one that did and was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
@@ -204,6 +185,25 @@ pub struct RuntimeContainer {
     /// What the runtime says beyond that.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// When it was started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Timestamp>,
+    /// When it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
+    /// The image as the pod names it.
+    pub image: String,
+    /// The container's id.
+    pub id: String,
+    /// The sandbox it is in.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sandbox: String,
+    /// UID of the pod.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub uid: String,
     /// Its log file on the node.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub log_path: String,
