@@ -4,6 +4,7 @@
 mod aks_node;
 mod cni;
 mod container_logs;
+mod container_runtime;
 mod docker_node;
 mod kubelet;
 mod node_logs;
