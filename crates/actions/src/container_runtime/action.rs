@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use periscope_core::{Action, ActionContext, ActionError, Descriptor, ItemDescriptor, Sensitivity, Sink};
+use periscope_core::{
+    Action, ActionContext, ActionError, Descriptor, ItemDescriptor, PlanContext, PlannedItem, Sensitivity, Sink, State,
+};
 use periscope_documents::{CallFailure, names};
-use periscope_host::{CommandRunner, HostRoot};
+use periscope_host::{CommandRunner, HostError, HostRoot};
 
 use super::calls::{CallError, Calls};
 use super::endpoints::{Endpoint, Speaks, endpoints};
 use super::gathered::{Gathered, keep_rows};
 use super::{configuration, docker, over_cri, tools};
-use crate::host_files::off_thread;
+use crate::host_files::{off_thread, reason_of, state_of};
 use crate::kubelet::KnownKubelet;
+use crate::planned;
 
 /// What is known about the action beforehand.
 pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
@@ -81,6 +84,11 @@ enum Search {
 
 #[async_trait]
 impl Action for ContainerRuntime {
+    async fn plan(&self, _cx: &PlanContext) -> Option<Vec<PlannedItem>> {
+        let root = self.root.clone();
+        off_thread(move || plan(&root)).await.ok()
+    }
+
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
         let sink = &cx.sink;
         configuration::gather(&self.root, sink).await;
@@ -153,6 +161,37 @@ impl ContainerRuntime {
         };
         Gathered::nothing(&error).keep(sink, "").await;
     }
+}
+
+/// The files, and the documents of the first socket that is there. It is connected to, for only that shows whether it may
+/// be used, and nothing is asked. Blocks.
+fn plan(root: &HostRoot) -> Vec<PlannedItem> {
+    let patterns = configuration::TOML_FILES
+        .iter()
+        .chain(configuration::OTHER_FILES.iter().map(|(path, _)| path));
+    let mut items: Vec<_> = patterns
+        .flat_map(|pattern| planned::matching(root, pattern, "files"))
+        .collect();
+    let told = KnownKubelet::look(root).settings.container_runtime_endpoint;
+    let mut outcome = Err((
+        State::NotPresent,
+        "the node has no socket of containerd, CRI-O or docker".to_owned(),
+    ));
+    for endpoint in endpoints(told.as_deref()) {
+        match root.connect(&endpoint.path) {
+            Err(HostError::NotFound { .. }) => continue,
+            // That nobody answers there is worth being told.
+            Ok(_) | Err(HostError::Connect { .. }) => outcome = Ok(endpoint.path.to_string()),
+            Err(error) => outcome = Err((state_of(&error), reason_of(&error))),
+        }
+        break;
+    }
+    let documents = DESCRIPTOR.items.iter().filter(|item| item.is_fixed());
+    items.extend(documents.map(|item| match &outcome {
+        Ok(socket) => PlannedItem::new(item.path, socket),
+        Err((state, reason)) => PlannedItem::missing(item.path, *state, reason),
+    }));
+    items
 }
 
 /// Whether no pod is known there.

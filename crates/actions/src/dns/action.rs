@@ -331,7 +331,10 @@ mod tests {
             .file("/etc/pods.conf", "nameserver 127.0.0.5\n")
             .file("/etc/hosts", "127.0.0.1 localhost\n")
             .file("/etc/nsswitch.conf", "hosts: files dns\n")
-            .file("/sys/class/dmi/id/chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77\n")
+            .file(
+                "/sys/class/dmi/id/chassis_asset_tag",
+                "7783-7084-3265-9085-8269-3286-77\n",
+            )
             .file("/etc/default/kubeletconfig.json", KUBELET)
             .file("/var/lib/kubelet/kubeconfig", KUBECONFIG);
         let pod = HostFixture::new().file("/etc/resolv.conf", "nameserver 127.0.0.1\n");

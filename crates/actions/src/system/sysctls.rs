@@ -138,7 +138,12 @@ impl Settings<'_> {
         };
         for line in value.trim_end_matches('\n').split('\n') {
             // Writing to a string cannot fail.
-            writeln!(self.text, "{}", format!("{name} = {}", line.replace('\t', " ")).trim_end()).ok();
+            writeln!(
+                self.text,
+                "{}",
+                format!("{name} = {}", line.replace('\t', " ")).trim_end()
+            )
+            .ok();
         }
     }
 }

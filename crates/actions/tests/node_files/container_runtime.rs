@@ -1,5 +1,6 @@
 //! The container runtime of both nodes, played by servers on the sockets of their folders; the real containerd is asked in
 //! the end-to-end tests.
+#![expect(clippy::unwrap_used, reason = "functions that prepare a test may fail it")]
 
 use std::os::unix::net::UnixListener as StdListener;
 use std::sync::Arc;
@@ -220,9 +221,9 @@ async fn containerd_is_asked_over_its_socket() {
             "calls.json: collected",
             "containers.json: collected",
             "containers.txt: collected",
-            "filesystem.json: collected",
             "files/etc/containerd/certs.d/docker.io/hosts.toml: collected",
             "files/etc/containerd/config.toml: collected",
+            "filesystem.json: collected",
             "images.json: collected",
             "plugins.json: not-applicable",
             "sandboxes.json: collected",
@@ -272,8 +273,7 @@ async fn an_old_containerd_is_asked_in_its_own_version() {
 async fn what_the_runtime_does_not_answer_is_missing_alone() {
     let (node, listener) = with_socket(HostFixture::new(), CONTAINERD);
     serve(listener, |method| match method.rsplit('/').next() {
-        Some("ListImages") => Err(13),
-        Some("ContainerStatus") => Err(13),
+        Some("ListImages" | "ContainerStatus") => Err(13),
         _ => containerd(method),
     });
     let run = run(&node, ID).await;
