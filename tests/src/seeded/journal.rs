@@ -47,6 +47,8 @@ impl KernelLines {
             .on_node("/lib/systemd/systemd-journal-remote")
             .args([&format!("--output={path}"), "-"])
             .stdin(Stdio::piped())
+            // It says how many entries it wrote.
+            .stderr(Stdio::null())
             .spawn()
             .expect("nsenter runs systemd-journal-remote");
         let mut input = writer.stdin.take().expect("its input");

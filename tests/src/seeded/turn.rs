@@ -2,9 +2,12 @@
 
 use std::fs::File;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{Diagnosis, Services, eventually};
+
+/// Files are stamped with the time of the kernel's last tick, some milliseconds ago.
+const TICK: SignedDuration = SignedDuration::from_millis(50);
 
 /// The right to break the node, until it is dropped. Make guards of faults after it, so that they end before it.
 #[derive(Debug)]
@@ -32,9 +35,22 @@ impl Turn {
             let output = cluster.try_kubectl(&["get", "node", &cluster.node_name, "-o", ready])?;
             (output == "True").then_some(())
         });
+        let dns = ["getent", "ahostsv4", "mcr.microsoft.com"];
+        let rollout = [
+            "rollout",
+            "status",
+            "deployment/coredns",
+            "--namespace=kube-system",
+            "--timeout=5s",
+        ];
+        eventually("names are resolved", || {
+            cluster.try_kubectl(&rollout)?;
+            let asked = cluster.on_node(dns[0]).args(&dns[1..]).output().ok()?;
+            asked.status.success().then_some(())
+        });
         Self {
             services,
-            started: Timestamp::now(),
+            started: Timestamp::now() - TICK,
             _lock: lock,
         }
     }

@@ -14,8 +14,9 @@ use crate::command::run;
 
 /// journald cuts lines there too (`LineMax=` in journald.conf(5)).
 const LINE_LIMIT: u64 = 48 * 1024;
-/// The newest lines of the kernel's ring buffer are enough to have a kernel in the journal.
-const KERNEL_LINES: usize = 200;
+/// What the kernel says in its first seconds is about the machine. Later it is about whatever else runs there, and none of
+/// the node's business.
+const KERNEL_START_SECONDS: f64 = 10.0;
 
 #[derive(Clone)]
 pub(super) struct Journal {
@@ -42,9 +43,13 @@ impl Journal {
     }
 
     pub(super) fn copy_kernel_log(&self) -> Result<()> {
-        let lines = run(Command::new("dmesg").arg("--notime"))?;
-        let skipped = lines.lines().count().saturating_sub(KERNEL_LINES);
-        for line in lines.lines().skip(skipped) {
+        // The kernel's first line, which its ring buffer may have lost.
+        let version = fs::read_to_string("/proc/version").context("cannot read the kernel's version")?;
+        let lines = run(&mut Command::new("dmesg"))?;
+        for line in [version.trim_end()]
+            .into_iter()
+            .chain(lines.lines().filter_map(of_start))
+        {
             self.write(
                 &[
                     ("_TRANSPORT", "kernel"),
@@ -103,6 +108,13 @@ impl Journal {
     }
 }
 
+/// The message of a line such as `[    1.234567] eth0: link up`, if it is of the kernel's start.
+fn of_start(line: &str) -> Option<&str> {
+    let (time, message) = line.strip_prefix('[')?.split_once("] ")?;
+    let seconds: f64 = time.trim().parse().ok()?;
+    (seconds < KERNEL_START_SECONDS && !message.starts_with("Linux version ")).then_some(message)
+}
+
 /// The syslog priority that journald would store: Kubernetes starts a line with its severity, containerd names it.
 fn priority(line: &[u8]) -> &'static str {
     let text = String::from_utf8_lossy(line);
@@ -120,6 +132,15 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[rstest]
+    #[case::start("[    1.234567] eth0: link up", Some("eth0: link up"))]
+    #[case::later("[   10.000001] eth0: link up", None)]
+    #[case::no_time("eth0: link up", None)]
+    #[case::version("[    0.000000] Linux version 6.1", None)]
+    fn the_start_of_the_kernel_is_told_by_its_time(#[case] line: &str, #[case] expected: Option<&str>) {
+        assert_eq!(of_start(line), expected);
+    }
 
     #[rstest]
     #[case::kubelet_information("I0105 08:00:00.000000   1 server.go:1] Started", "6")]
