@@ -200,7 +200,9 @@ impl Walk<'_> {
                 continue;
             };
             // Before the first touch: a dead server's mount hangs already when it is asked what it is.
-            if self.bounds.mount_points.contains(child.as_str()) || self.root.is_remote_mount(&child) {
+            let may_be_mount = matches!(entry.file_type(), FileType::Directory | FileType::Unknown);
+            if self.bounds.mount_points.contains(child.as_str()) || (may_be_mount && self.root.is_remote_mount(&child))
+            {
                 continue;
             }
             let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use periscope_core::{
-    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Sensitivity, Sink, State,
+    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem,
+    Sensitivity, Sink, State,
 };
 use periscope_documents::{Mount, names, to_lines};
 use periscope_host::{CommandRunner, HostError, HostRoot};
@@ -20,6 +21,7 @@ use super::pods::PodNames;
 use super::processes::Processes;
 use super::{boots, disks, files, sysctls, tables, time};
 use crate::host_files::{off_thread, reason_of, state_of};
+use crate::planned;
 
 /// Least time between two looks at processes and control groups: twenty periods of a processor limit.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
@@ -174,6 +176,7 @@ impl System {
             Ok((mounts, disks)) => (mounts, Ok(disks)),
             Err(error) => (Vec::new(), Err(error)),
         };
+        let known = disks.as_ref().cloned().unwrap_or_default();
         let table = disks.as_deref().map(tables::disks).map_err(reported);
         keep_table(sink, DISKS_TABLE, table).await;
         keep(sink, names::DISKS, disks).await;
@@ -182,6 +185,7 @@ impl System {
                 DiskUsage {
                     root,
                     mounts: &mounts,
+                    disks: &known,
                     names: &names,
                 }
                 .measure()
@@ -193,8 +197,34 @@ impl System {
     }
 }
 
+/// Where what is computed comes from.
+const SOURCES: [(&str, &str); 11] = [
+    (names::SYSCTLS, "/proc/sys"),
+    (names::DISKS, "/proc/1/mountinfo"),
+    (DISKS_TABLE, "/proc/1/mountinfo"),
+    (names::DISK_USAGE, "/var"),
+    (DISK_USAGE_TABLE, "/var"),
+    (names::CGROUPS, "/sys/fs/cgroup"),
+    (CGROUPS_TABLE, "/sys/fs/cgroup"),
+    (names::PROCESSES, "/proc"),
+    (PROCESSES_TABLE, "/proc"),
+    (names::BOOTS, "/proc/stat"),
+    (names::PODS, "/var/log/pods"),
+];
+
 #[async_trait]
 impl Action for System {
+    async fn plan(&self, _cx: &PlanContext) -> Option<Vec<PlannedItem>> {
+        let root = self.root.clone();
+        let look = move || {
+            let mut items: Vec<_> = files::plan(&root).collect();
+            items.extend(SOURCES.map(|(name, path)| planned::kernel_file(&root, name, path)));
+            items.extend(time::plan(&root));
+            items
+        };
+        off_thread(look).await.ok()
+    }
+
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
         // Pressure and load first: what is gathered here changes them.
         files::collect(&self.root, &cx.sink).await;

@@ -1,6 +1,7 @@
 //! Control groups of pods, containers and services: limits, use and how often the limit was hit, from both versions of
 //! the kernel's interface; looked at twice, so that what is throttled now can be told from what once was.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use periscope_documents::{Cgroup, CgroupCpuRecent, PodCgroup};
@@ -23,8 +24,8 @@ const MAX_FILE_BYTES: usize = 16 * 1024;
 
 /// One version's files.
 pub(super) trait Hierarchy {
-    /// The folder in which the tree of groups is looked for.
-    fn tree(&self) -> &HostPath;
+    /// The folders in which the trees of groups are looked for.
+    fn trees(&self) -> Vec<&HostPath>;
     /// What is known of the group at `path`; without names.
     fn group(&self, files: &Files<'_>, path: &str) -> Cgroup;
     /// Periods, throttled periods and microseconds used, if the group is there.
@@ -42,8 +43,10 @@ impl Groups {
     pub(super) fn look(root: &HostRoot, names: &PodNames) -> Result<Self, HostError> {
         let hierarchy = hierarchy(root)?;
         let files = Files { root };
-        let mut paths = Vec::new();
-        find(root, hierarchy.tree(), "", 0, &mut paths)?;
+        let mut paths = BTreeSet::new();
+        for tree in hierarchy.trees() {
+            find(root, tree, "", 0, &mut paths)?;
+        }
         let taken = Instant::now();
         let groups = paths
             .into_iter()
@@ -98,14 +101,14 @@ fn find(
     folder: &HostPath,
     path: &str,
     depth: usize,
-    paths: &mut Vec<String>,
+    paths: &mut BTreeSet<String>,
 ) -> Result<(), HostError> {
     for entry in root.read_dir(folder)? {
         if entry.kind != EntryKind::Dir || paths.len() >= MAX_GROUPS {
             continue;
         }
         let below = format!("{path}/{}", entry.name);
-        paths.push(below.clone());
+        paths.insert(below.clone());
         let is_container = PodCgroup::parse(&below).is_some_and(|group| group.container_id.is_some());
         if depth < MAX_DEPTH && !is_container {
             // A group that is gone since it was listed has none below it.

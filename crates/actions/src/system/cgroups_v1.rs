@@ -11,7 +11,8 @@ const NO_MEMORY_LIMIT: u64 = 1 << 62;
 
 /// The hierarchies of the controllers that are looked at.
 pub(super) struct V1 {
-    tree: HostPath,
+    /// Those that are mounted.
+    trees: Vec<HostPath>,
     cpu: HostPath,
     accounting: HostPath,
     memory: HostPath,
@@ -35,13 +36,16 @@ impl V1 {
         let accounting = folder(["cpuacct", "cpu,cpuacct"])?;
         let memory = folder(["memory", "memory"])?;
         let pids = folder(["pids", "pids"])?;
-        let tree = match root.metadata(&memory) {
-            Ok(_) => memory.clone(),
-            Err(_) => cpu.clone(),
-        };
-        root.metadata(&tree)?;
+        let trees: Vec<_> = [&memory, &cpu, &pids]
+            .into_iter()
+            .filter(|tree| root.metadata(tree).is_ok())
+            .cloned()
+            .collect();
+        if trees.is_empty() {
+            root.metadata(&memory)?;
+        }
         Ok(Self {
-            tree,
+            trees,
             cpu,
             accounting,
             memory,
@@ -51,8 +55,8 @@ impl V1 {
 }
 
 impl Hierarchy for V1 {
-    fn tree(&self) -> &HostPath {
-        &self.tree
+    fn trees(&self) -> Vec<&HostPath> {
+        self.trees.iter().collect()
     }
 
     fn group(&self, files: &Files<'_>, path: &str) -> Cgroup {

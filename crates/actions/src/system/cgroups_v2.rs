@@ -17,8 +17,8 @@ impl V2 {
 }
 
 impl Hierarchy for V2 {
-    fn tree(&self) -> &HostPath {
-        &self.top
+    fn trees(&self) -> Vec<&HostPath> {
+        vec![&self.top]
     }
 
     fn group(&self, files: &Files<'_>, path: &str) -> Cgroup {

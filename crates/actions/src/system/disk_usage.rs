@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use periscope_core::with_causes;
-use periscope_documents::{Consumer, Mount, mount_of};
+use periscope_documents::{Consumer, Disk, Fill, Mount, mount_of};
 use periscope_host::{HostError, HostPath, HostRoot, Usage, UsageBounds};
 
+use super::disks::best_place;
 use super::overlays;
 use super::pods::{Owner, PodNames};
 
@@ -47,10 +48,15 @@ const TOLD_INODES: u64 = 5_000;
 const MAX_PARTS: usize = 24;
 const MAX_PARTS_BY_INODES: usize = 8;
 
+/// A disk with less than this share left, in percent, is walked, wherever it is mounted; down to so many levels.
+const NEARLY_FULL: u64 = 20;
+const DISK_LEVELS: usize = 2;
+
 /// What the walk goes by.
 pub(super) struct DiskUsage<'a> {
     pub(super) root: &'a HostRoot,
     pub(super) mounts: &'a [Mount],
+    pub(super) disks: &'a [Disk],
     pub(super) names: &'a PodNames,
 }
 
@@ -61,7 +67,12 @@ impl DiskUsage<'_> {
         let end = Instant::now() + ALL_TIME;
         let mut skip: HashSet<String> = self.mounts.iter().map(|mount| mount.point.clone()).collect();
         let mut rows = Vec::new();
-        for (folder, levels) in FOLDERS {
+        let full = self.disks.iter().filter(|disk| is_nearly_full(disk));
+        let full: Vec<_> = full.map(|disk| (disk.mount_point.as_str(), DISK_LEVELS)).collect();
+        let others = full
+            .into_iter()
+            .filter(|(point, _)| *point != "/" && FOLDERS.iter().all(|(folder, _)| folder != point));
+        for (folder, levels) in FOLDERS.into_iter().chain(others) {
             let Ok(path) = HostPath::new(folder) else { continue };
             let deadline = end.min(Instant::now() + FOLDER_TIME);
             match self.walk(&path, levels, deadline, &skip) {
@@ -92,11 +103,16 @@ impl DiskUsage<'_> {
         deadline: Instant,
         skip: &HashSet<String>,
     ) -> Result<Usage, HostError> {
+        // On a small disk smaller parts fill it.
+        let told_bytes = self
+            .root
+            .file_system_fill(path)
+            .map_or(TOLD_BYTES, |fill| (fill.total_bytes / 50).min(TOLD_BYTES));
         let bounds = UsageBounds {
             entries: MAX_ENTRIES,
             deadline,
             levels,
-            told_bytes: TOLD_BYTES,
+            told_bytes,
             told_inodes: TOLD_INODES,
             mount_points: skip,
         };
@@ -133,8 +149,10 @@ impl DiskUsage<'_> {
             .collect()
     }
 
+    /// The disk that the path is on, by the name that `disks.json` has for it.
     fn mount_point(&self, path: &str) -> String {
-        mount_of(self.mounts, path).map_or_else(|| "/".to_owned(), |mount| mount.point.clone())
+        let mount = mount_of(self.mounts, path).and_then(|mount| best_place(self.mounts, mount));
+        mount.map_or_else(|| "/".to_owned(), |mount| mount.point.clone())
     }
 
     /// Whose a folder is, where its path says so.
@@ -169,8 +187,27 @@ impl DiskUsage<'_> {
     }
 }
 
+fn is_nearly_full(disk: &Disk) -> bool {
+    let is_low = |left: u64, whole: u64| {
+        left.saturating_mul(100)
+            .checked_div(whole)
+            .is_some_and(|left| left < NEARLY_FULL)
+    };
+    let Some(Fill {
+        total_bytes,
+        available_bytes,
+        inodes,
+        inodes_available,
+    }) = disk.fill
+    else {
+        return false;
+    };
+    !disk.read_only && (is_low(available_bytes, total_bytes) || is_low(inodes_available, inodes))
+}
+
 #[cfg(test)]
 mod tests {
+    use periscope_documents::{Disk, Fill};
     use periscope_testkit::HostFixture;
 
     use super::DiskUsage;
@@ -185,7 +222,8 @@ mod tests {
         let node = HostFixture::new()
             .file(
                 "/proc/1/mountinfo",
-                "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 8:17 / /var/log rw - ext4 /dev/sdb1 rw\n",
+                "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 8:17 / /var/log rw - ext4 /dev/sdb1 rw\n\
+                 24 22 8:33 / /full rw - ext4 /dev/sdc1 rw\n25 22 8:49 / /calm rw - ext4 /dev/sdd1 rw\n",
             )
             .file(
                 &format!("/var/log/pods/default_app-0_{UID}/app/0.log"),
@@ -195,11 +233,23 @@ mod tests {
                 &format!("/var/lib/kubelet/pods/{UID}/volumes/kubernetes.io~empty-dir/scratch/big"),
                 vec![1; 30 * MIB],
             )
-            .file("/data/forgotten.tar", vec![1; 10 * MIB]);
+            .file("/data/forgotten.tar", vec![1; 10 * MIB])
+            .file("/full/of/this", vec![1; 10 * MIB])
+            .file("/calm/that", vec![1; 10 * MIB]);
+        let disk = |mount_point: &str, available_bytes| Disk {
+            mount_point: mount_point.to_owned(),
+            fill: Some(Fill {
+                total_bytes: 100,
+                available_bytes,
+                ..Fill::default()
+            }),
+            ..Disk::default()
+        };
         let root = node.root();
         let usage = DiskUsage {
             root: &root,
             mounts: &mounts(&root).unwrap(),
+            disks: &[disk("/full", 1), disk("/calm", 50)],
             names: &PodNames::look(&root).unwrap(),
         };
         let rows = usage.measure();
@@ -216,6 +266,8 @@ mod tests {
             (Some("default/app-0"), Some("app"), "/var/log")
         );
         assert!(row("/data/forgotten.tar").is_some(), "{rows:#?}");
+        assert_eq!(row("/full/of/this").map(|row| row.mount_point.as_str()), Some("/full"));
+        assert!(row("/calm").is_none() && row("/calm/that").is_none());
         assert!(row("/").is_none() && row("/var/lib/kubelet").is_some_and(|row| row.whole));
         assert!(rows.is_sorted_by(|a, b| a.bytes >= b.bytes));
     }

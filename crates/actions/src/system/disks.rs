@@ -50,7 +50,10 @@ pub(super) fn disks(root: &HostRoot, mounts: &[Mount]) -> Vec<Disk> {
         if disks.len() == MAX_DISKS || !seen.insert(&mount.device) {
             continue;
         }
-        disks.push(disk(root, mounts, best_place(mounts, mount)));
+        // One that is covered everywhere can be neither filled nor asked.
+        if let Some(place) = best_place(mounts, mount) {
+            disks.push(disk(root, mounts, place));
+        }
     }
     disks
 }
@@ -63,14 +66,13 @@ fn is_told(mount: &Mount) -> bool {
 }
 
 /// The place that shows most of the file system, and is not covered by a later mount.
-fn best_place<'a>(mounts: &'a [Mount], mount: &'a Mount) -> &'a Mount {
-    let visible = |place: &&Mount| mount_of(mounts, &place.point).is_some_and(|top| top.device == place.device);
+pub(super) fn best_place<'a>(mounts: &'a [Mount], mount: &Mount) -> Option<&'a Mount> {
+    let visible = |place: &&Mount| mount_of(mounts, &place.point).is_some_and(|top| top == *place);
     mounts
         .iter()
         .filter(|other| other.device == mount.device)
         .filter(visible)
         .min_by_key(|place| (place.root.len(), place.point.len()))
-        .unwrap_or(mount)
 }
 
 fn disk(root: &HostRoot, mounts: &[Mount], mount: &Mount) -> Disk {
@@ -123,6 +125,8 @@ mod tests {
 28 22 8:17 / /mnt rw - ext4 /dev/sdb1 rw
 29 27 0:60 / /var/lib/kubelet/pods/u/volumes/kubernetes.io~projected/token rw - tmpfs tmpfs rw
 30 22 0:61 / /run rw - tmpfs tmpfs rw
+33 22 0:63 / /dev/shm rw - tmpfs tmpfs rw
+34 22 0:64 / /dev/shm rw - tmpfs tmpfs rw
 31 22 0:62 / /run/containerd/io.containerd.runtime.v2.task/k8s.io/x/rootfs rw - overlay overlay rw
 32 22 7:1 / /snap/core rw - squashfs /dev/loop1 ro
 ";
@@ -137,7 +141,7 @@ mod tests {
         let root = node.root();
         let disks = disks(&root, &mounts(&root).unwrap());
         let places: Vec<_> = disks.iter().map(|disk| disk.mount_point.as_str()).collect();
-        assert_eq!(places, ["/", "/mnt/share", "/mnt", "/run", "/snap/core"]);
+        assert_eq!(places, ["/", "/mnt/share", "/mnt", "/run", "/dev/shm", "/snap/core"]);
         assert_eq!(disks[0].holds, ["/", "/etc"]);
         assert!(disks[0].fill.is_some_and(|fill| fill.total_bytes > 0));
         assert_eq!(disks[1].fill, None);
@@ -146,6 +150,6 @@ mod tests {
             Some("a cifs mount may hang and is not asked")
         );
         assert_eq!(disks[2].holds, ["/var/lib/kubelet"]);
-        assert!(disks[4].read_only && disks[4].error.is_some(), "{:?}", disks[4]);
+        assert!(disks[5].read_only && disks[5].error.is_some(), "{:?}", disks[5]);
     }
 }

@@ -1,10 +1,10 @@
 //! The files of the kernel and of `/etc` that are kept as they are; each is a line of a table.
 
-use periscope_core::{Content, Sink, State};
+use periscope_core::{Content, PlannedItem, Sink, State};
 use periscope_documents::names;
 use periscope_host::{HostError, HostPath, HostRoot};
 
-use crate::host_files;
+use crate::{host_files, planned};
 
 /// A file and what it is called in the archive.
 pub(super) struct FileRow {
@@ -189,6 +189,15 @@ pub(super) async fn collect(root: &HostRoot, sink: &Sink) {
             Err(error) => sink.record(row.artifact, State::Failed, error.to_string()),
         }
     }
+}
+
+/// What [`collect`] would take. Blocks.
+pub(super) fn plan(root: &HostRoot) -> impl Iterator<Item = PlannedItem> {
+    FILES.iter().map(|row| {
+        let found = first_of(root, row.paths);
+        let path = found.as_ref().map(HostPath::as_str).or(row.paths.first().copied());
+        planned::kernel_file(root, row.artifact, path.unwrap_or_default())
+    })
 }
 
 /// The first path that exists, or that cannot be asked about: opening it then says why.

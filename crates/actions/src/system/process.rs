@@ -21,8 +21,8 @@ const MANY_OPEN_FILES: u64 = 256;
 /// Most frames of a stack that are kept.
 const MAX_FRAMES: usize = 24;
 
-/// The parent of all threads of the kernel (`kthreadd`).
-const KERNEL_PARENT: u32 = 2;
+/// The flag of a thread of the kernel (`PF_KTHREAD`, `include/linux/sched.h`).
+const KERNEL_THREAD: u64 = 0x0020_0000;
 
 /// What tells whether a process has run between two looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,7 @@ struct Stat {
     name: String,
     parent: u32,
     threads: u64,
+    is_of_kernel: bool,
     motion: Motion,
 }
 
@@ -69,6 +70,7 @@ impl Stat {
             name: name.to_owned(),
             parent: u32::try_from(number(1)?).ok()?,
             threads: number(17)?,
+            is_of_kernel: number(6)? & KERNEL_THREAD != 0,
             motion: Motion {
                 start_ticks: number(19)?,
                 cpu_ticks: number(11)?.saturating_add(number(12)?),
@@ -121,6 +123,7 @@ impl<'a> ProcessFiles<'a> {
             name,
             parent,
             threads,
+            is_of_kernel,
             motion,
         } = Stat::parse(&self.text("stat")?)?;
         let motion = self.with_switches(motion);
@@ -134,7 +137,7 @@ impl<'a> ProcessFiles<'a> {
             started: boot.and_then(|boot| started(boot, motion.start_ticks)),
             ..Process::default()
         };
-        if parent != KERNEL_PARENT && pid != KERNEL_PARENT {
+        if !is_of_kernel {
             self.add_program(&mut process);
         }
         if motion.state == 'D' {
@@ -259,6 +262,7 @@ mod tests {
             name: "a) (b c".to_owned(),
             parent: 17,
             threads: 7,
+            is_of_kernel: false,
             motion,
         };
         assert_eq!(Stat::parse(line), Some(expected));

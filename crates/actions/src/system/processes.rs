@@ -111,7 +111,12 @@ mod tests {
     const UID: &str = "11111111-2222-3333-4444-555555555555";
 
     fn stat(pid: u32, name: &str, state: char, parent: u32, ticks: u64) -> String {
-        format!("{pid} ({name}) {state} {parent} 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 6000 1 1\n")
+        let flags = if parent == 2 || pid == 2 {
+            0x0020_8040
+        } else {
+            0x0040_0100
+        };
+        format!("{pid} ({name}) {state} {parent} 1 1 0 -1 {flags} 0 0 0 0 {ticks} 0 0 0 20 0 1 0 6000 1 1\n")
     }
 
     fn status(switches: u64) -> String {

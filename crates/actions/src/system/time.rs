@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use periscope_core::{Content, Sink, State};
+use periscope_core::{Content, PlannedItem, Sink, State};
 use periscope_documents::names;
 use periscope_host::{CommandRunner, HostRoot, NetworkChoice};
 
 use crate::commands::{self, CommandRow};
 use crate::host_files::off_thread;
+use crate::planned;
 
 /// They ask a daemon on the node, which answers at once or never.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,6 +54,8 @@ const DMESG: CommandRow = CommandRow {
     timeout: TIMEOUT,
 };
 
+const HAS_JOURNAL: &str = "the node has a journal, which keeps the kernel's messages: see system-logs";
+
 /// Where journald keeps its files.
 const JOURNALS: [&str; 2] = ["/var/log/journal/*/*.journal", "/run/log/journal/*/*.journal"];
 
@@ -63,16 +66,23 @@ pub(super) async fn collect(root: &HostRoot, commands: &dyn CommandRunner, sink:
     }
     let there = root.clone();
     match off_thread(move || has_journal(&there)).await {
-        Ok(true) => sink.record(
-            names::DMESG,
-            State::NotApplicable,
-            "the node has a journal, which keeps the kernel's messages: see system-logs",
-        ),
+        Ok(true) => sink.record(names::DMESG, State::NotApplicable, HAS_JOURNAL),
         Ok(false) => {
             commands::collect(commands, sink, &DMESG).await;
         }
         Err(error) => sink.record(names::DMESG, State::Failed, error.to_string()),
     }
+}
+
+/// What [`collect`] would take. Blocks.
+pub(super) fn plan(root: &HostRoot) -> Vec<PlannedItem> {
+    let mut items: Vec<_> = COMMANDS.iter().map(|row| planned::command(root, row)).collect();
+    items.push(if has_journal(root) {
+        PlannedItem::missing(names::DMESG, State::NotApplicable, HAS_JOURNAL)
+    } else {
+        planned::command(root, &DMESG)
+    });
+    items
 }
 
 fn has_journal(root: &HostRoot) -> bool {
