@@ -63,7 +63,7 @@ impl Analyzer for Conntrack {
             Some((lost, line)) => CONNTRACK_FULL
                 .fail(
                     object,
-                    format!("New connections are dropped: {says}, {lost} were dropped since boot."),
+                    format!("Connections are dropped: {says}, {lost} were dropped since boot."),
                 )
                 .evidences(evidence)
                 .evidence(line),
@@ -85,15 +85,15 @@ fn value(text: &str, name: &str) -> Option<(u64, u64)> {
     })
 }
 
-/// Packets that found no room, over all CPUs, and the line of the CPU that lost most. Only the columns `drop` and
-/// `insert_failed` say so; a row for each CPU, in hexadecimal (`nf_conntrack_standalone.c`, `ct_cpu_seq_show`).
+/// Packets that found no room and connections that were forgotten to make some, over all CPUs, and the line of the CPU
+/// that lost most. The columns `drop`, `insert_failed` and `early_drop` say so; a row for each CPU, in hexadecimal (`nf_conntrack_standalone.c`, `ct_cpu_seq_show`).
 fn losses(stats: &Text) -> Option<(u64, Evidence)> {
     let mut lines = (1..).zip(stats.text.lines());
     let (_, heading) = lines.next()?;
     let columns: Vec<usize> = heading
         .split_ascii_whitespace()
         .enumerate()
-        .filter(|(_, name)| matches!(*name, "drop" | "insert_failed"))
+        .filter(|(_, name)| matches!(*name, "drop" | "early_drop" | "insert_failed"))
         .map(|(column, _)| column)
         .collect();
     let rows: Vec<(u64, u64)> = lines

@@ -25,6 +25,7 @@ static SERVER_FAILING: Fault = Fault {
     severity: Severity::High,
     caused_by: &[
         "default-route-missing",
+        "ip-rule-missing",
         "iptables-reject-rule",
         "conntrack-full",
         "container-crash-loop",

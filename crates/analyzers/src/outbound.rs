@@ -23,9 +23,12 @@ static OUTBOUND_BLOCKED: Fault = Fault {
     severity: Severity::High,
     caused_by: &[
         "default-route-missing",
+        "ip-rule-missing",
         "dns-misconfigured",
         "dns-server-failing",
         "iptables-reject-rule",
+        "conntrack-full",
+        "mtu-mixed",
     ],
     remedy: "Check routes, network security groups and the firewall on the way to it.",
 };
@@ -134,7 +137,14 @@ fn judge(text: &Text, samples: &Samples) -> Vec<Finding> {
         findings.push(OUTBOUND_UNSTABLE.warn(&target, title).evidences(lines));
     }
     if let Some((fault, problem)) = certificate_problem(last) {
-        let found = fault.warn(&target, format!("{target}: {problem}."));
+        let title = format!("{target}: {problem}.");
+        // What is not trusted is not used: images are not pulled, the API server is not asked.
+        let is_refused = last.tls.as_ref().is_some_and(|tls| tls.trusted == Some(false));
+        let found = if is_refused && !last.optional {
+            fault.fail(&target, title)
+        } else {
+            fault.warn(&target, title)
+        };
         findings.push(found.evidence(text.evidence(*line)));
     }
     findings
@@ -354,7 +364,12 @@ mod tests {
         assert_eq!(found[0].0, Verdict::Pass);
         assert_eq!(found.len(), 1 + usize::from(warning.is_some()));
         if let Some(words) = warning {
-            assert_eq!(found[1].0, Verdict::Warn);
+            let expected = if trusted == Some(false) {
+                Verdict::Fail
+            } else {
+                Verdict::Warn
+            };
+            assert_eq!(found[1].0, expected);
             assert!(found[1].1.contains(words), "{}", found[1].1);
         }
     }
