@@ -38,6 +38,12 @@ fn nothing_of_the_node_is_on_the_machine() {
         fs::read_link("/proc/self/ns/mnt").unwrap(),
         fs::read_link(format!("/proc/{}/ns/mnt", cluster.pid1)).unwrap()
     );
+    for folder in ["etc", "usr/bin", "var/log"] {
+        let name = format!("{folder}/only-on-the-test-node");
+        fs::write(cluster.root().join(&name), "").unwrap();
+        assert!(!PathBuf::from("/").join(&name).exists(), "{name}");
+        fs::remove_file(cluster.root().join(&name)).unwrap();
+    }
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     assert!(!mounts.contains("/var/lib/kubelet"), "{mounts}");
 }

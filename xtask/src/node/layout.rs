@@ -1,4 +1,4 @@
-//! The node's file system: the machine's own, with private `/etc`, `/var`, `/run`, `/sys` and `/usr/local/bin` over it,
+//! The node's file system: the machine's own, with private `/etc`, `/var`, `/usr`, `/run` and `/sys` over it,
 //! and the files of an AKS node in them. Nothing of it is seen, or left, outside the node's mount namespace.
 
 use std::fs;
@@ -22,7 +22,7 @@ pub(super) fn mount(node: &Node) -> Result<()> {
     mount_with(&["-t", "tmpfs", "tmpfs", "/run"])?;
     fs::create_dir(STATE).context("cannot make the state folder in the node")?;
     mount_with(&["--bind", &node.state.to_string_lossy(), STATE])?;
-    for folder in ["/etc", "/var", "/usr/local/bin"] {
+    for folder in ["/etc", "/var", "/usr"] {
         overlay(folder)?;
     }
     for folder in ON_DISK {
