@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use periscope_core::{
-    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Sensitivity, Sink, State,
+    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem,
+    Sensitivity, Sink, State,
 };
 use periscope_documents::{AddressRange, CniConfiguration, CniPlugin, names, to_lines};
 use periscope_host::{EntryKind, HostError, HostPath, HostRoot};
@@ -97,17 +98,27 @@ impl Cni {
         })
     }
 
-    async fn files(&self, cx: &ActionContext, folders: &Folders) -> Result<(), ActionError> {
+    fn files(&self, folders: &Folders) -> NodeLogs {
         let mut entries = vec![format!("{}/*", folders.configurations)];
         entries.extend(STATE_AND_LOGS.iter().map(|entry| (*entry).to_owned()));
         let mut extra = vec![folders.configurations.clone()];
         extra.extend(STATE_FOLDERS.iter().filter_map(|folder| HostPath::new(folder).ok()));
-        NodeLogs::of(self.root.clone(), entries, extra).run(cx).await
+        NodeLogs::of(self.root.clone(), entries, extra)
     }
 }
 
 #[async_trait]
 impl Action for Cni {
+    async fn plan(&self, cx: &PlanContext) -> Option<Vec<PlannedItem>> {
+        let root = self.root.clone();
+        let folders = off_thread(move || Folders::find(&root)).await.ok().flatten()?;
+        let documents = DESCRIPTOR.items.iter().filter(|item| item.is_fixed());
+        let source = format!("{} and the plugins' folders", folders.configurations);
+        let mut items: Vec<_> = documents.map(|item| PlannedItem::new(item.path, &*source)).collect();
+        items.extend(self.files(&folders).plan(cx).await?);
+        Some(items)
+    }
+
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
         let sink = &cx.sink;
         let root = self.root.clone();
@@ -152,7 +163,7 @@ impl Action for Cni {
                 Err(reason) => sink.record(&name, State::Withheld, reason),
             }
         }
-        self.files(cx, &found.folders).await
+        self.files(&found.folders).run(cx).await
     }
 }
 

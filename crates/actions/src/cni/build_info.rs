@@ -100,6 +100,8 @@ fn parse(section: &[u8]) -> Option<BuildInfo> {
     for line in lines.lines() {
         let mut words = line.split('\t');
         match words.next() {
+            // What was built without a module still has the path of its package.
+            Some("path") => info.module = words.next().map(str::to_owned),
             Some("mod") => {
                 info.module = words.next().map(str::to_owned);
                 // `(devel)` says nothing: it was built in its own source tree.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use periscope_core::{
-    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Sensitivity, Sink, State,
+    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem,
+    Sensitivity, Sink, State,
 };
 use periscope_documents::{names, to_lines};
 use periscope_host::{CommandRunner, HostError, HostPath, HostRoot, NetworkChoice};
@@ -17,6 +18,7 @@ use super::namespaces::{self, Namespaces};
 use super::{counters, interfaces, routes, sockets, survey};
 use crate::commands::{self, CommandRow};
 use crate::host_files::{self, off_thread, reason_of, state_of};
+use crate::planned;
 
 /// `ip` asks the kernel and prints; a table of a hundred thousand routes takes seconds.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
@@ -237,6 +239,22 @@ impl NetworkState {
 
 #[async_trait]
 impl Action for NetworkState {
+    async fn plan(&self, _cx: &PlanContext) -> Option<Vec<PlannedItem>> {
+        let root = self.root.clone();
+        let look = move || {
+            let mut items: Vec<_> = COMMANDS.iter().map(|row| planned::command(&root, row)).collect();
+            let tables = PROC_TABLES.iter();
+            items.extend(
+                tables.map(|name| planned::kernel_file(&root, &format!("proc/{name}"), &format!("/proc/1/net/{name}"))),
+            );
+            let documents = DESCRIPTOR.items.iter().filter(|item| item.is_fixed());
+            let made = documents.filter(|item| COMMANDS.iter().all(|row| row.artifact != item.path));
+            items.extend(made.map(|item| PlannedItem::new(item.path, "/proc/<pid>/net")));
+            items
+        };
+        off_thread(look).await.ok()
+    }
+
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
         let sink = &cx.sink;
         let root = self.root.clone();
@@ -447,6 +465,36 @@ eth0\t0000E00A\t00000000\t0001\t0\t0\t100\t0000FFFF\t0\t0\t0
         assert_eq!(run.state("ip-links.txt"), State::NotPresent);
         assert_eq!(run.text("proc/dev"), DEV);
         assert_eq!(run.record().state, State::Collected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_of_the_time_of_docker_is_known_by_what_its_kernel_tells() {
+        // kubenet's bridge, tools in the old place, a container in a control group of docker's, nothing below /sys.
+        let dev = DEV.replace("vethab:", "  cbr0:");
+        let route = format!("{ROUTE}cbr0\t0001F40A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n");
+        let node = HostFixture::new()
+            .file("/proc/1/net/dev", dev)
+            .file("/proc/1/net/route", route)
+            .file("/proc/1/net/fib_trie", TRIE.replace("10.224.0.4", "10.244.1.1"))
+            .file("/proc/55/net/dev", DEV)
+            .file(
+                "/proc/55/cgroup",
+                "11:memory:/kubepods/besteffort/podaaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee/\
+                 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n",
+            );
+        let commands = ScriptedCommands::new().with("/sbin/ip -d -s link show", Script::prints("1: lo\n"));
+        let run = run(&node, commands).await;
+        let interfaces: Vec<Interface> = read(&run, names::INTERFACES);
+        let bridge = interfaces.iter().find(|interface| interface.name == "cbr0").unwrap();
+        assert_eq!(
+            (bridge.addresses.join(" "), bridge.mtu),
+            ("10.244.1.1/24".to_owned(), None)
+        );
+        let namespaces: Vec<NetworkNamespaceState> = read(&run, names::NETWORK_NAMESPACES);
+        assert_eq!(namespaces[1].name, "pod aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee");
+        assert_eq!(run.state(&namespaces[1].file), State::Collected);
+        assert_eq!(run.text("ip-links.txt"), "1: lo\n");
+        assert_eq!(run.state("proc/snmp6"), State::NotPresent);
     }
 
     #[tokio::test(start_paused = true)]
