@@ -142,7 +142,7 @@ impl Diagnosis {
         let index = usize::try_from(line - 1).expect("files have fewer lines");
         let line = bytes.split(|&byte| byte == b'\n').nth(index);
         let line = String::from_utf8_lossy(line.unwrap_or_default()).into_owned();
-        let quote = evidence.quote.trim().trim_end_matches('…');
+        let quote = evidence.quote.trim().trim_matches('…');
         assert!(
             !quote.is_empty() && line.contains(quote),
             "{}:{} does not say {quote:?} but {line:?}",
