@@ -6,9 +6,11 @@
 )]
 
 mod azurite;
+mod browser;
 mod cluster;
 mod diagnosis;
 mod pod;
+mod sample_report;
 mod sas;
 mod seeded;
 mod services;
@@ -16,9 +18,11 @@ mod wait;
 mod walk;
 
 pub use azurite::Azurite;
+pub use browser::Browser;
 pub use cluster::Cluster;
 pub use diagnosis::Diagnosis;
 pub use pod::Pod;
+pub use sample_report::SampleReport;
 pub use seeded::{
     BrokenNameServer, Change, ChangedFile, KernelLines, PacketRule, RemoteImage, SmallDisk, Stopped, Turn, Where,
 };

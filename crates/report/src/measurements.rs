@@ -122,15 +122,17 @@ fn write_row(html: &mut Html, chart: &Chart, row: &ChartRow, top: f64) {
 }
 
 fn write_value(html: &mut Html, unit: Unit, value: f64) {
-    let (text, unit) = match unit {
-        Unit::Millis if value >= 10.0 || value.fract() == 0.0 => (format!("{value:.0}"), "ms"),
-        Unit::Millis => (format!("{value:.1}"), "ms"),
-        Unit::Percent => (format!("{value:.1}"), "%"),
+    let (decimals, unit) = match unit {
+        Unit::Millis if value >= 10.0 || value.fract() == 0.0 => (0, "ms"),
+        Unit::Millis => (1, "ms"),
+        Unit::Percent => (1, "%"),
     };
-    html.line(&text, NAME_CHARS)
-        .raw("&nbsp;<small>")
-        .raw(unit)
-        .raw("</small>");
+    let text = format!("{value:.decimals$}");
+    match text.parse() {
+        Ok(number) => html.count(number),
+        Err(_) => html.line(&text, NAME_CHARS),
+    };
+    html.raw("&nbsp;<small>").raw(unit).raw("</small>");
 }
 
 /// Draws a bar of parts, each from where to how far in parts of a hundred.

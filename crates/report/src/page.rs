@@ -32,7 +32,7 @@ pub fn render(report: &Report<'_>) -> Vec<u8> {
     html.raw("<main>\n");
     findings::write(&mut html, report.findings);
     checks::write(&mut html, report.findings);
-    timeline::write(&mut html, report.timeline);
+    timeline::write(&mut html, report.timeline, report.manifest.node.as_str());
     measurements::write(&mut html, report.charts);
     items::write(&mut html, report.manifest);
     html.raw("</main>\n");

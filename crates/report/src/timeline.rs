@@ -7,14 +7,14 @@ use crate::html::Html;
 use crate::quantity;
 use crate::timeline_rows;
 
-pub(crate) fn write(html: &mut Html, timeline: &Timeline) {
+pub(crate) fn write(html: &mut Html, timeline: &Timeline, node: &str) {
     html.raw("<section id=\"timeline\" tabindex=\"-1\" aria-labelledby=\"timeline-title\">\n");
     html.raw("<div class=\"section-head\"><h2 id=\"timeline-title\">Timeline</h2>\n<p class=\"muted\">");
     let Some((first, last)) = timeline_rows::span(timeline) else {
         html.raw("No log, event or kernel message of an error or a warning was found.</p></div>\n</section>\n");
         return;
     };
-    let packed = timeline_rows::pack(timeline);
+    let packed = timeline_rows::pack(timeline, node);
     let (shown, counted) = (packed.shown, timeline_rows::counted(timeline));
     html.raw("Errors and warnings of all logs, events and kernel messages, ");
     html.line(&quantity::time(first), 40).raw(" to ");

@@ -71,7 +71,7 @@ pub(crate) fn span(timeline: &Timeline) -> Option<(Timestamp, Timestamp)> {
 }
 
 /// Packs a timeline whose buckets and entries are in order of time.
-pub(crate) fn pack(timeline: &Timeline) -> Packed {
+pub(crate) fn pack(timeline: &Timeline, node: &str) -> Packed {
     let mut kept: Vec<&TimelineEntry> = timeline.entries.iter().collect();
     if kept.len() > MAX_ENTRIES {
         kept = thin(&kept, MAX_ENTRIES);
@@ -79,7 +79,7 @@ pub(crate) fn pack(timeline: &Timeline) -> Packed {
     let mut chars = ENTRY_CHARS.iter();
     let mut max_chars = chars.next().copied().unwrap_or(NAME_CHARS);
     let mut tries = TRIES;
-    while let Some(json) = ScriptJson::of(&rows(timeline, &kept, max_chars)) {
+    while let Some(json) = ScriptJson::of(&rows(timeline, node, &kept, max_chars)) {
         if json.len() <= TIMELINE_BYTES {
             let shown = kept.len();
             return Packed {
@@ -120,7 +120,7 @@ fn thin<'a>(entries: &[&'a TimelineEntry], max: usize) -> Vec<&'a TimelineEntry>
     entries.iter().filter(is_kept).copied().collect()
 }
 
-fn rows(timeline: &Timeline, entries: &[&TimelineEntry], max_chars: usize) -> Rows {
+fn rows(timeline: &Timeline, node: &str, entries: &[&TimelineEntry], max_chars: usize) -> Rows {
     let width = timeline.bucket_seconds.max(1).saturating_mul(1000);
     let mut rows = Rows {
         start: span(timeline).map_or(0, |(first, _)| first.as_millisecond()),
@@ -143,12 +143,24 @@ fn rows(timeline: &Timeline, entries: &[&TimelineEntry], max_chars: usize) -> Ro
         before = before.max(at);
         let source = number(&mut sources, &mut rows.sources, &entry.source, NAME_CHARS);
         let file = number(&mut files, &mut rows.files, entry.file.as_str(), usize::MAX);
-        let text = number(&mut texts, &mut rows.texts, &entry.text, max_chars);
+        let text = number(&mut texts, &mut rows.texts, words(&entry.text, node), max_chars);
         let line = entry.line.unwrap_or(0);
         rows.entries
             .extend([since, level(entry.level), source, file, line, text]);
     }
     rows
+}
+
+/// The words of a line without what the page tells beside them: a time in the form of RFC 3339, then the node's name.
+fn words<'a>(line: &'a str, node: &str) -> &'a str {
+    let is_time = |word: &str| word.len() >= 19 && word.as_bytes().get(10) == Some(&b'T') && word.starts_with("20");
+    match line.split_once(' ') {
+        Some((time, rest)) if is_time(time) => match rest.split_once(' ') {
+            Some((host, rest)) if host == node => rest,
+            _ => rest,
+        },
+        _ => line,
+    }
 }
 
 fn level(level: Level) -> u64 {
@@ -175,7 +187,7 @@ mod tests {
     use jiff::Timestamp;
     use periscope_scan::{Level, Timeline, TimelineBucket, TimelineEntry};
 
-    use super::pack;
+    use super::{pack, words};
     use crate::bounds::TIMELINE_BYTES;
 
     fn at(second: i64) -> Timestamp {
@@ -207,11 +219,14 @@ mod tests {
 
     #[test]
     fn entries_are_packed_by_reference() {
-        let packed = pack(&timeline(vec![
-            entry(0, Level::Error, "a".to_owned()),
-            entry(2, Level::Warning, "b".to_owned()),
-            entry(3, Level::Error, "a".to_owned()),
-        ]));
+        let packed = pack(
+            &timeline(vec![
+                entry(0, Level::Error, "a".to_owned()),
+                entry(2, Level::Warning, "b".to_owned()),
+                entry(3, Level::Error, "a".to_owned()),
+            ]),
+            "n",
+        );
         assert_eq!(
             packed.json.unwrap().as_str(),
             concat!(
@@ -223,6 +238,24 @@ mod tests {
     }
 
     #[test]
+    fn words_come_without_time_and_node() {
+        for (line, expected) in [
+            (
+                "2026-11-21T15:15:08.291678+00:00 n1 kubelet[27]: E1121",
+                "kubelet[27]: E1121",
+            ),
+            ("2026-11-21T15:15:08.2Z stderr F panic", "stderr F panic"),
+            (
+                "time=\"2026-11-21T15:15:08Z\" level=error",
+                "time=\"2026-11-21T15:15:08Z\" level=error",
+            ),
+            ("n1 says so", "n1 says so"),
+        ] {
+            assert_eq!(words(line, "n1"), expected);
+        }
+    }
+
+    #[test]
     fn ten_thousand_ordinary_entries_all_fit() {
         let text = |n| {
             format!(
@@ -231,7 +264,7 @@ mod tests {
             )
         };
         let entries = (0..10_000).map(|n| entry(n, Level::Warning, text(n))).collect();
-        assert_eq!(pack(&timeline(entries)).shown, 10_000);
+        assert_eq!(pack(&timeline(entries), "n").shown, 10_000);
     }
 
     #[test]
@@ -241,7 +274,7 @@ mod tests {
             let level = if n % 100 == 0 { Level::Error } else { Level::Warning };
             entry(n, level, format!("{n}{}", "<".repeat(300)))
         };
-        let packed = pack(&timeline((0..40_000).map(hostile).collect()));
+        let packed = pack(&timeline((0..40_000).map(hostile).collect()), "n");
         let json = packed.json.unwrap();
         assert!(
             json.len() <= TIMELINE_BYTES && json.len() > TIMELINE_BYTES / 2,

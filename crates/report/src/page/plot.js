@@ -1,5 +1,6 @@
 // Draws the timeline: the whole range above, then a lane for each source, then the axis.
 const OVERVIEW = 30, LANE = 42, NAME = 16, AXIS = 22, GAP = 5;
+const WIDEST_BAR = 14, LETTER = 6.4;
 
 function plotHeight(lanes) {
   return OVERVIEW + lanes * LANE + AXIS;
@@ -18,11 +19,15 @@ function drawPlot(plot) {
   svg.setAttribute('height', height);
   const marks = [];
   drawOverview(marks, moments, levels, whole, view, width);
+  let free = 0;
   for (const tick of ticksOf(view, Math.max(2, Math.floor(width / 95)))) {
     const at = Math.round(x(tick.at)) + 0.5;
     marks.push(draw('line', { class: 'rule', x1: at, x2: at, y1: OVERVIEW, y2: height - AXIS + 4 }));
-    const anchor = at < 40 ? 'start' : at > width - 40 ? 'end' : 'middle';
-    marks.push(draw('text', { x: Math.min(Math.max(at, 4), width - 4), y: height - 6, 'text-anchor': anchor }, tick.text));
+    const wide = tick.text.length * LETTER;
+    const left = Math.min(Math.max(at - wide / 2, 4), width - wide - 4);
+    if (left < free) continue;
+    free = left + wide + 10;
+    marks.push(draw('text', { x: left.toFixed(1), y: height - 6 }, tick.text));
   }
   const top = Math.log1p(Math.max(1, ...columns.cells.map(totalOf)));
   const sums = new Map(lanes.map((lane) => [lane.id, [0, 0]]));
@@ -46,7 +51,7 @@ function drawPlot(plot) {
 }
 
 function drawCell(marks, cell, x, bottom, room, top) {
-  const left = x(cell.from), wide = Math.max(2, x(cell.to) - left - 1);
+  const left = x(cell.from), wide = Math.min(Math.max(2, x(cell.to) - left - 1), WIDEST_BAR);
   const high = 3 + (room - 3) * Math.log1p(totalOf(cell)) / top;
   const errors = cell.counts[1] ? Math.max(cell.counts[0] ? 3 : 0, high * cell.counts[0] / totalOf(cell)) : high;
   const bar = (name, y, height) => marks.push(draw('rect', { class: name, x: left.toFixed(1), width: wide.toFixed(1), y: y.toFixed(1), height: height.toFixed(1) }));

@@ -56,7 +56,7 @@ function timelineTools(plot) {
   const sources = plot.moments.lanes.map((lane) => toggle(true, (on) => { lane.shown = on; refresh(); },
     lane.name + ' ', make('span', { class: 'count' }, count(lane.counts[0] + lane.counts[1]))));
   const button = (text, label, call) => make('button', { type: 'button', 'aria-label': label, title: label, click: call }, text);
-  const ranges = make('select', { 'aria-label': 'Range' });
+  const ranges = make('select', { 'aria-label': 'Range' }, make('option', { value: 'own', hidden: true }, 'Chosen range'));
   const { first, last } = plot.moments;
   for (const [name, seconds] of RANGES) {
     if (seconds * 1000 < last - first) ranges.append(make('option', { value: seconds }, name));
@@ -65,6 +65,7 @@ function timelineTools(plot) {
     const seconds = Number(ranges.value);
     setView(plot, seconds ? last - seconds * 1000 : first, last);
   });
+  ranges.value = 0;
   plot.ranges = ranges;
   return make('div', { class: 'timeline-tools' },
     make('div', { class: 'tools', role: 'group', 'aria-label': 'Levels' }, ...levels),
@@ -95,7 +96,7 @@ function setView(plot, from, to) {
   plot.view = { from, to: from + span };
   plot.cursor = null;
   const chosen = RANGES.find(([, seconds]) => (seconds ? seconds * 1000 : last - first) === span && from + span === last);
-  plot.ranges.value = chosen ? chosen[1] : '';
+  plot.ranges.value = chosen ? chosen[1] : 'own';
   redraw(plot);
   plot.lines = LINES_FIRST;
   if (!plot.chosen) listLines(plot);
@@ -153,6 +154,9 @@ function showCursor(plot, place) {
   plot.cursor = place;
   const counts = place ? countsAt(plot, place) : [0, 0];
   const left = place ? plot.x(place.from) : 0;
+  const lane = place ? plot.shownLanes.findIndex((lane) => lane.id === place.source) : -1;
+  plot.cursorMark.setAttribute('y', OVERVIEW + Math.max(0, lane) * LANE);
+  plot.cursorMark.setAttribute('height', (lane < 0 ? plot.shownLanes.length : 1) * LANE);
   plot.cursorMark.setAttribute('x', left);
   plot.cursorMark.setAttribute('width', place ? Math.max(3, plot.x(place.to) - left) : 0);
   plot.tip.hidden = !place || counts[0] + counts[1] === 0;
@@ -160,7 +164,6 @@ function showCursor(plot, place) {
   const lines = linesOf(plot, place).slice(-3);
   plot.tip.replaceChildren(make('b', {}, placeText(plot, place)), make('div', {}, countsText(counts)),
     ...lines.map((line) => make('div', { class: 'mono' }, line.text)));
-  const lane = plot.shownLanes.findIndex((lane) => lane.id === place.source);
   const room = plot.width - plot.tip.offsetWidth - 8;
   plot.tip.style.left = Math.max(8, Math.min(left + 12, room)) + 'px';
   plot.tip.style.top = OVERVIEW + (lane < 0 ? 0 : lane + 1) * LANE + 4 + 'px';
