@@ -179,7 +179,7 @@ impl Judge<'_> {
                 fill.inodes
             ),
         };
-        if is_watched && is_failure {
+        if is_watched && is_failure && self.thresholds.are_known {
             title.push_str(", and the kubelet evicts pods");
         }
         let fillers = self
@@ -247,7 +247,12 @@ mod tests {
     fn findings(disks: &[Disk]) -> Vec<Finding> {
         let artifacts = Artifacts::default()
             .with("system", "disks.json", to_lines(disks).unwrap())
-            .with("system", "disk-usage.json", to_lines(&usage()).unwrap());
+            .with("system", "disk-usage.json", to_lines(&usage()).unwrap())
+            .with(
+                "kubelet",
+                "cmdline.txt",
+                "kubelet\n--eviction-hard=imagefs.available<15%,nodefs.available<10%\n",
+            );
         DiskSpace.analyze(&artifacts).unwrap()
     }
 

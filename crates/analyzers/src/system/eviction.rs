@@ -74,6 +74,8 @@ pub(super) struct Thresholds {
     pub(super) node_disk: Threshold,
     pub(super) node_inodes: Threshold,
     pub(super) image_disk: Threshold,
+    /// Whether this kubelet was asked, and these are not merely the defaults.
+    pub(super) are_known: bool,
 }
 
 impl Default for Thresholds {
@@ -83,6 +85,7 @@ impl Default for Thresholds {
             node_disk: Threshold::Share(1000),
             node_inodes: Threshold::Share(500),
             image_disk: Threshold::Share(1500),
+            are_known: false,
         }
     }
 }
@@ -128,6 +131,7 @@ impl Thresholds {
         let default = Self::default();
         let mut found = Self {
             image_disk: default.node_disk,
+            are_known: true,
             ..default
         };
         for (signal, value) in pairs {

@@ -70,8 +70,8 @@ impl Analyzer for MemoryPressure {
             Input::NoSuchThing => None,
             Input::Missing(why) => return Ok(vec![DESCRIPTOR.unknown(why)]),
         };
-        let threshold = Thresholds::of(inputs)?.memory;
-        let mut trouble = of_amount(&memory, threshold).or_else(|| of_stalls(&memory, pressure.as_ref()));
+        let thresholds = Thresholds::of(inputs)?;
+        let mut trouble = of_amount(&memory, &thresholds).or_else(|| of_stalls(&memory, pressure.as_ref()));
         if let Some(finding) = &mut trouble {
             let (words, evidence) =
                 Processes::of(inputs)?.largest(NAMED, LARGE, |process| process.resident_bytes, bytes);
@@ -93,13 +93,15 @@ impl Analyzer for MemoryPressure {
 }
 
 /// Too little is left.
-fn of_amount(memory: &Memory, threshold: Threshold) -> Option<Finding> {
+fn of_amount(memory: &Memory, thresholds: &Thresholds) -> Option<Finding> {
     let left = format!("{} of {} memory are left", bytes(memory.available), bytes(memory.total));
-    let finding = if threshold.is_passed(memory.available, memory.total) {
-        MEMORY_PRESSURE.fail(
-            OBJECT,
-            format!("The node is out of memory: {left}, and the kubelet evicts pods"),
-        )
+    let finding = if thresholds.memory.is_passed(memory.available, memory.total) {
+        let more = if thresholds.are_known {
+            ", and the kubelet evicts pods"
+        } else {
+            ""
+        };
+        MEMORY_PRESSURE.fail(OBJECT, format!("The node is out of memory: {left}{more}"))
     } else if Threshold::Share(LITTLE).is_passed(memory.available, memory.total) {
         MEMORY_PRESSURE.warn(OBJECT, format!("The node is short of memory: {left}"))
     } else {
@@ -186,6 +188,11 @@ mod tests {
             ..Process::default()
         };
         Artifacts::default()
+            .with(
+                "kubelet",
+                "cmdline.txt",
+                "kubelet\n--eviction-hard=memory.available<100Mi\n",
+            )
             .with("system", "meminfo.txt", meminfo)
             .with("system", "pressure/memory.txt", pressure)
             .with(
