@@ -12,8 +12,9 @@ use crate::kubelet;
 const SLOW_MILLIS: u64 = 500;
 /// From here on search lists make many questions of one name (`ndots:5` is what the kubelet gives pods).
 const MANY_DOTS: u32 = 5;
-/// What a look-up of an external name may cost before it is trouble.
-const AMPLIFIED_MILLIS: u64 = 1000;
+/// What a look-up of an external name may cost before it is trouble: half of what programs wait. Answers are late on a node
+/// with much to do, and its name servers are well.
+const AMPLIFIED_MILLIS: u64 = 2500;
 /// Search domains of the cluster itself: of the namespace, of services, of the cluster.
 const CLUSTER_DOMAINS: usize = 3;
 /// Most look-ups that are shown.
