@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use periscope_core::{
-    AnalyzeError, Analyzer, AnalyzerDescriptor, Evidence, Fault, Finding, Inputs, LineHit, Place, Severity, State,
+    AnalyzeError, Analyzer, AnalyzerDescriptor, Evidence, Fault, Finding, Inputs, LineHit, Place, Severity,
 };
 use periscope_documents::{NodeEvent, names};
 
@@ -91,14 +91,15 @@ impl Analyzer for PodEvents {
         if let Some(events) = &events {
             troubles.add_events(events, now);
         }
-        troubles.add_lines(inputs, now);
+        troubles.add_lines(inputs, &pods, now);
         findings.extend(troubles.probes(&pods, now));
         findings.extend(troubles.mounts(&pods, now));
         if !findings.is_empty() {
             return Ok(findings);
         }
-        let log = Place::Node.path(inputs.node(), "system-logs", "journal/kubelet.log");
-        let has_log = inputs.state(&log) == Some(State::Collected);
+        // A kubelet that has said nothing since the time asked for leaves no file of its own.
+        let logs = Place::Node.path(inputs.node(), "system-logs", "");
+        let has_log = !inputs.list(logs.as_str()).is_empty();
         Ok(vec![match lack {
             None => DESCRIPTOR.pass("No pod of the node was evicted lately, and none has failing probes or mounts."),
             Some(_) if has_log => {
@@ -122,17 +123,36 @@ struct Trouble {
 }
 
 impl Trouble {
-    fn add(&mut self, count: u64, times: (Option<Timestamp>, Option<Timestamp>), message: &str, evidence: Evidence) {
-        self.count = self.count.max(count);
-        self.first = [self.first, times.0].into_iter().flatten().min();
-        if times.1 >= self.last {
-            self.last = times.1;
-            message.clone_into(&mut self.message);
-            self.evidence.insert(0, evidence);
-        } else {
-            self.evidence.push(evidence);
-        }
+    fn add_event(&mut self, event: &NodeEvent, message: &str, evidence: Evidence) {
+        self.happened(event.count, (event.first.or(event.time), event.time), message);
+        self.evidence.insert(0, evidence);
         self.evidence.truncate(MAX_EVIDENCE);
+    }
+
+    /// Lines of the kubelet's log, oldest first. Events say the same in fewer words and stand before them.
+    fn add_lines(&mut self, lines: &[LineHit]) {
+        let is_told = !self.message.is_empty();
+        for line in lines {
+            let why = line
+                .captures
+                .get("why")
+                .map_or("", String::as_str)
+                .replace("\\\"", "\"");
+            let message = if is_told { self.message.clone() } else { why };
+            self.happened(lines.len() as u64, (line.time, line.time), &message);
+        }
+        let room = MAX_EVIDENCE.saturating_sub(self.evidence.len());
+        self.evidence
+            .extend(lines.iter().rev().take(room).map(LineHit::evidence));
+    }
+
+    fn happened(&mut self, count: u64, (first, last): (Option<Timestamp>, Option<Timestamp>), message: &str) {
+        self.count = self.count.max(count);
+        self.first = [self.first, first].into_iter().flatten().min();
+        if last >= self.last {
+            self.last = last;
+            message.clone_into(&mut self.message);
+        }
     }
 
     fn is_recent(&self, now: Timestamp) -> bool {
@@ -170,7 +190,6 @@ impl Troubles {
             let Some(pod) = event.object.strip_prefix("pod ") else {
                 continue;
             };
-            let times = (event.first.or(event.time), event.time);
             if event
                 .time
                 .is_some_and(|time| span::ago(now, time) > SignedDuration::from_hours(24))
@@ -183,18 +202,12 @@ impl Troubles {
                     let kind = event.message.split(' ').next().unwrap_or_default().to_lowercase();
                     let key = (kind, pod.to_owned(), container_of(&event.field).to_owned());
                     let message = event.message.split_once(": ").map_or("", |(_, message)| message);
-                    self.probes
-                        .entry(key)
-                        .or_default()
-                        .add(event.count, times, message, evidence);
+                    self.probes.entry(key).or_default().add_event(event, message, evidence);
                 }
                 "FailedMount" | "FailedAttachVolume" | "FailedMapVolume" => {
                     let key = (volume_of(&event.message), pod.to_owned(), String::new());
                     let message = cause_of(&event.message);
-                    self.mounts
-                        .entry(key)
-                        .or_default()
-                        .add(event.count, times, message, evidence);
+                    self.mounts.entry(key).or_default().add_event(event, message, evidence);
                 }
                 _ => {}
             }
@@ -202,7 +215,7 @@ impl Troubles {
     }
 
     /// Adds what only the kubelet's log tells of; what events tell of too gets their lines beside it.
-    fn add_lines(&mut self, inputs: &dyn Inputs, now: Timestamp) {
+    fn add_lines(&mut self, inputs: &dyn Inputs, pods: &Pods, now: Timestamp) {
         let since = now.checked_sub(1.hour()).unwrap_or(now);
         let word = |hit: &LineHit, name: &str| hit.captures.get(name).cloned().unwrap_or_default();
         let recent = |hit: &LineHit| hit.time.is_none_or(|time| time >= since);
@@ -217,11 +230,9 @@ impl Troubles {
         for hit in inputs.hits(MOUNT_LINES).into_iter().filter(recent) {
             let named = word(&hit, "pod");
             // Lines about a volume name the pod without its namespace.
-            let known = self
-                .mounts
-                .keys()
-                .find(|(_, pod, _)| pod.rsplit('/').next() == named.rsplit('/').next());
-            let pod = known.map_or(named, |(_, pod, _)| pod.clone());
+            let mut of_events = self.mounts.keys().map(|(_, pod, _)| pod.as_str());
+            let of_event = of_events.find(|pod| pod.rsplit('/').next() == Some(named.as_str()));
+            let pod = of_event.or_else(|| pods.in_full(&named)).unwrap_or(&named).to_owned();
             mounts
                 .entry((word(&hit, "volume"), pod, String::new()))
                 .or_default()
@@ -229,17 +240,7 @@ impl Troubles {
         }
         for (troubles, lines) in [(&mut self.probes, probes), (&mut self.mounts, mounts)] {
             for (key, hits) in lines {
-                let count = hits.len() as u64;
-                let trouble = troubles.entry(key).or_default();
-                for hit in hits {
-                    let message = hit.captures.get("why").map_or("", String::as_str).replace("\\\"", "\"");
-                    let message = if trouble.message.is_empty() {
-                        message
-                    } else {
-                        trouble.message.clone()
-                    };
-                    trouble.add(count, (hit.time, hit.time), &message, hit.evidence());
-                }
+                troubles.entry(key).or_default().add_lines(&hits);
             }
         }
     }
@@ -585,6 +586,26 @@ mod tests {
             findings[1].title
         );
         assert_eq!(findings[1].evidence[0].file, LOG);
+    }
+
+    #[test]
+    fn a_pod_that_the_log_names_without_its_namespace_is_found_among_the_pods() {
+        let captures = [("volume", "creds"), ("pod", "waits"), ("why", "timed out")];
+        let mut artifacts = Artifacts::default()
+            .without(names::CLUSTER_HEALTH, names::NODE_EVENTS, State::Denied)
+            .with(names::CLUSTER_HEALTH, "pods.json", PODS);
+        for line in [7, 8] {
+            artifacts = artifacts.hit(
+                "kubelet-mount-failed",
+                (LOG, line),
+                Some("2026-11-20T09:59:30Z"),
+                "it",
+                &captures,
+            );
+        }
+        let findings = PodEvents.analyze(&artifacts).unwrap();
+        let told: Vec<_> = findings.iter().map(|f| (f.fault.as_str(), f.object.as_str())).collect();
+        assert_eq!(told, [("volume-mount-failed", "pod ns/waits")]);
     }
 
     #[test]

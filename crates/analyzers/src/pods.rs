@@ -30,6 +30,12 @@ impl Pods {
         self.pods.is_some()
     }
 
+    /// `namespace/name` of a pod that is known by its name alone.
+    pub(crate) fn in_full(&self, name: &str) -> Option<&str> {
+        let mut names = self.pods.iter().flatten().map(|(full, _)| full.as_str());
+        names.find(|full| full.rsplit('/').next() == Some(name))
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<Pod> {
         self.pods.as_ref()?.get(name).copied()
     }

@@ -323,10 +323,10 @@ fn is_ready(inputs: &dyn Inputs) -> Result<bool, AnalyzeError> {
     ))
 }
 
-/// Whether it was looked for and is rightly absent.
+/// Whether both were looked for and are rightly absent. An outcome from before the time asked for is not.
 fn is_foreign(inputs: &dyn Inputs) -> bool {
-    let path = Place::Node.path(inputs.node(), names::NODE_SERVICES, CLOUD_INIT);
-    inputs.state(&path) == Some(State::NotPresent)
+    let state = |action: &str, name: &str| inputs.state(&Place::Node.path(inputs.node(), action, name));
+    state(names::NODE_SERVICES, CLOUD_INIT) == Some(State::NotPresent) && state(CSE.0, CSE.1).is_none()
 }
 
 /// A small file, if there is one; of a cut one, what is there.
@@ -493,6 +493,12 @@ mod tests {
     #[rstest]
     #[case::not_gathered(Artifacts::default(), Verdict::Unknown)]
     #[case::denied(Artifacts::default().without(names::NODE_SERVICES, CLOUD_INIT, State::Denied), Verdict::Unknown)]
+    #[case::before_the_time_asked_for(
+        Artifacts::default()
+            .without(names::NODE_SERVICES, CLOUD_INIT, State::NotPresent)
+            .without(CSE.0, CSE.1, State::NotApplicable),
+        Verdict::Unknown
+    )]
     #[case::of_another_kind(Artifacts::default().without(names::NODE_SERVICES, CLOUD_INIT, State::NotPresent), Verdict::Pass)]
     fn what_is_not_known_is_not_passed(#[case] artifacts: Artifacts, #[case] verdict: Verdict) {
         assert_eq!(Provisioning.analyze(&artifacts).unwrap()[0].verdict, verdict);
