@@ -14,7 +14,7 @@ static OOM_KILL: Fault = Fault {
     id: "oom-kill",
     summary: "The kernel killed a process for lack of memory",
     severity: Severity::High,
-    caused_by: &["memory-pressure"],
+    caused_by: &["container-oom", "memory-pressure"],
     remedy: "Raise the container's memory limit above what it needs at its peak, or find out why it needs more than it \
              used to.",
 };
