@@ -109,17 +109,11 @@ fn strip(text: &str) -> (String, u64) {
     for line in text.lines() {
         let trimmed = line.trim_start();
         let indent = line.get(..line.len() - trimmed.len()).unwrap_or_default();
-        // `"…"]` continues a list of values, and `[` alone is no table either.
-        if trimmed.starts_with('[') && trimmed.trim_end().ends_with(']') && trimmed.len() > 2 && !trimmed.contains('=')
-        {
-            in_headers = trimmed.trim_end().trim_end_matches(']').trim_end().ends_with("header");
+        if let Some(table) = table_name(trimmed) {
+            in_headers = table.ends_with("header") || table.ends_with("headers");
         } else if in_headers && !trimmed.is_empty() && !trimmed.starts_with('#') {
             removed += 1;
             stripped.push_str(indent);
-            if let Some((name, _)) = trimmed.split_once('=') {
-                stripped.push_str(name.trim_end());
-                stripped.push_str(" = ");
-            }
             stripped.push_str(REMOVED);
             stripped.push('\n');
             continue;
@@ -142,6 +136,15 @@ fn strip(text: &str) -> (String, u64) {
     (stripped, removed)
 }
 
+/// The name of the table that begins with this line. One that begins with a quote is taken for a piece of a list, which
+/// lines of headers may be.
+fn table_name(line: &str) -> Option<&str> {
+    let line = line.split(" #").next().unwrap_or(line).trim_end();
+    let name = line.strip_prefix('[')?.strip_suffix(']')?;
+    let name = name.trim_matches(['[', ']', ' ']);
+    (!name.is_empty() && !name.starts_with(['"', '\''])).then_some(name)
+}
+
 /// Whether a setting's value is a credential, or an inline table of headers; a dotted name counts by its last part.
 fn is_credential(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
@@ -151,6 +154,9 @@ fn is_credential(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
     use super::strip;
 
     #[test]
@@ -170,16 +176,33 @@ mod tests {
                  [plugins.\"io.containerd.grpc.v1.cri\".registry.configs.\"r.example\".auth]\n  \
                  username = {marker}\n  password = {marker}\n  auth = {marker}\n\
                  [host.\"https://r.example\"]\n  capabilities = [\"pull\"]\n  header = {marker}\n\
-                 [host.\"https://r.example\".header]\n  x-custom = {marker}\n    {marker}\n  {marker}\n\
+                 [host.\"https://r.example\".header]\n  {marker}\n    {marker}\n  {marker}\n\
                  # a comment\n[host.\"https://m.example\"]\n  ca = \"/etc/ca.crt\"\n"
             )
         );
         assert_eq!(removed, 7);
     }
 
+    #[rstest]
+    #[case::of_a_host("[host.\"https://r\".header] # for the proxy\n  x = \"hidden\"\n")]
+    #[case::of_all("[plugins.cri.registry.headers]\n  Authorization = [\n    [\"hidden\"]\n    \"hidden\"\n  ]\n")]
+    #[case::with_spaces("[ host.x.header ]\nx=\"hidden\"\n")]
+    #[case::dotted("registry.configs.x.auth.password=\"hidden\"\n")]
+    fn headers_and_dotted_names_are_known(#[case] text: &str) {
+        assert!(!strip(text).0.contains("hidden"), "{}", strip(text).0);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_taken_and_keeps_its_lines(text in "[\\[\\]=\"'# a-z\n]{0,80}") {
+            prop_assert_eq!(strip(&text).0.lines().count(), text.lines().count());
+        }
+    }
+
     #[test]
     fn nothing_else_is_changed() {
-        let text = "[grpc]\n  address = \"/run/containerd/containerd.sock\"\n  tables = [\n    [1],\n  ]\n";
+        let text =
+            "[grpc] # of clients\n  address = \"/run/containerd/containerd.sock\"\n  tables = [\n    [1],\n  ]\n";
         assert_eq!(strip(text), (text.to_owned(), 0));
     }
 }
