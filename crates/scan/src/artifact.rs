@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use memchr::{memchr, memchr_iter, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memmem, memrchr, memrchr_iter};
 use periscope_core::{ArtifactPath, Verdict};
 
 use crate::kept::{Kept, Line};
-use crate::line::{Klog, begins_entry, klog};
+use crate::line::{Klog, begins_entry, begins_with_klog, klog, message_at};
 use crate::rule::{MAX_LINE, Match};
 use crate::search::Search;
 use crate::shared::{Shared, Target};
-use crate::source::{KINDS, Kind};
+use crate::source::{Form, KINDS, Kind};
 use crate::tally::{Mark, Tally};
 use crate::time;
 use crate::timeline::{Level, MAX_TEXT, cut};
@@ -115,82 +115,77 @@ impl ArtifactScan {
         self.is_begun = false;
     }
 
-    /// Looks at whole lines.
+    /// Looks at whole lines: jumps from one that has a literal to the next, and only counts those between.
     fn lines(&mut self, lines: &[u8]) {
         let search = Arc::clone(&self.search);
-        let mut next = search.next(lines, 0);
-        let mut start = 0;
-        // Where the last entry that began in these lines stands.
-        let mut entry = None;
-        for end in memchr_iter(b'\n', lines) {
-            self.found.lines += 1;
-            let line = lines.get(start..end).unwrap_or_default();
-            if begins_entry(self.kind.form, line) {
-                entry = Some(start);
+        let form = self.kind.form;
+        // Where the lines begin that were not counted yet, and the last entry that began before them.
+        let (mut at, mut entry) = (0, None);
+        let mut klogs = klog_lines(form, lines).peekable();
+        let mut literal = search.next(lines, 0);
+        while let Some(hit) = first(literal, klogs.peek().copied()) {
+            let start = at + memrchr(b'\n', part(lines, at, hit)).map_or(0, |end| end + 1);
+            let end = hit + memchr(b'\n', part(lines, hit, lines.len())).unwrap_or(lines.len() - hit);
+            self.found.lines += count_lines(part(lines, at, start)) + 1;
+            entry = last_entry(form, lines, at, end).or(entry);
+            let line = part(lines, start, end);
+            let line = line.get(..MAX_LINE).unwrap_or(line);
+            if let Some(entry) = entry {
+                self.look(&search, line, time_part(part(lines, entry, end)));
+            } else {
+                let head = std::mem::take(&mut self.head);
+                self.look(&search, line, &head);
+                self.head = head;
             }
-            let klog = klog(self.kind.form, line);
-            let has_literal = next.is_some_and(|at| at < end);
-            if has_literal || matches!(klog, Klog::Warning | Klog::Error) {
-                let line = line.get(..MAX_LINE).unwrap_or(line);
-                if let Some(at) = entry {
-                    self.look(
-                        &search,
-                        line,
-                        time_part(lines.get(at..).unwrap_or_default()),
-                        klog,
-                        has_literal,
-                    );
-                } else {
-                    let head = std::mem::take(&mut self.head);
-                    self.look(&search, line, &head, klog, has_literal);
-                    self.head = head;
-                }
-            }
-            start = end + 1;
-            if has_literal {
-                next = search.next(lines, start);
+            at = (end + 1).min(lines.len());
+            while klogs.next_if(|&start| start < at).is_some() {}
+            if literal.is_some_and(|place| place < at) {
+                literal = search.next(lines, at);
             }
         }
-        if let Some(at) = entry {
+        self.found.lines += count_lines(part(lines, at, lines.len()));
+        let entry = last_entry(form, lines, at, lines.len()).or(entry);
+        if let Some(entry) = entry {
             self.head.clear();
-            self.head
-                .extend_from_slice(time_part(lines.get(at..).unwrap_or_default()));
+            self.head.extend_from_slice(time_part(part(lines, entry, lines.len())));
         }
     }
 
     /// Looks closer at a line: which rules find it, and whether it is an error or a warning.
-    fn look(&mut self, search: &Search<Target>, line: &[u8], head: &[u8], klog: Klog, has_literal: bool) {
+    fn look(&mut self, search: &Search<Target>, line: &[u8], head: &[u8]) {
         let started = self.shared.started;
+        let klog = klog(self.kind.form, line);
         let time = time::of_line(line, started).or_else(|| time::of_line(head, started));
-        let mut level = match klog {
-            Klog::Error => Some(Level::Error),
-            Klog::Warning => Some(Level::Warning),
-            Klog::Info | Klog::No => None,
-        };
-        if has_literal {
-            let mut word = None;
-            for found in search.all(line) {
-                match found.what {
-                    Target::Word(of_word) => word = graver(word, Some(of_word)),
-                    Target::Rule(rule) => level = graver(level, self.try_rule(rule, line, found.start, time)),
-                }
-            }
-            // What klog says of its line is truer than words in it.
-            if word.is_some() && klog == Klog::No && !words::is_harmless(self.kind.words, line) {
-                level = graver(level, word);
+        let (mut level, mut word) = (None, None);
+        // Only what is searched for counts, so that a line is judged the same whyever it is looked at.
+        let mut is_klog = self.kind.form == Form::Plain;
+        for found in search.all(line) {
+            match found.what {
+                Target::Word(of_word) => word = graver(word, Some(of_word)),
+                Target::Rule(rule) => level = graver(level, self.try_rule(rule, line, found.start, time)),
+                Target::Klog => is_klog = true,
             }
         }
+        // What klog says of its line is truer than words in it.
+        let of_klog = match klog {
+            Klog::Error if is_klog => Some(Level::Error),
+            Klog::Warning if is_klog => Some(Level::Warning),
+            Klog::No if word.is_some() && !words::is_harmless(self.kind.words, line) => word,
+            _ => None,
+        };
+        level = graver(level, of_klog);
         let Some(level) = level else { return };
         match time.filter(|&time| Tally::has_place(time, started)) {
             None => self.found.tally.add_untimed(),
             Some(time) => {
                 let number = self.found.lines;
                 let path = &self.path;
+                let message = line.get(message_at(self.kind.form, line)..).unwrap_or(line);
                 self.found.tally.add(self.kind.shown_as, level, time, || Mark {
                     time,
                     file: Arc::clone(path),
                     line: number,
-                    text: quote(line, 0, MAX_TEXT),
+                    text: quote(message, 0, MAX_TEXT),
                 });
             }
         }
@@ -233,6 +228,43 @@ impl ArtifactScan {
             .map(|group| found.captures.get(group).map_or("", String::as_str));
         self.found.kept.entry((index, serves)).or_default().add(&found, object);
         level
+    }
+}
+
+/// Where the lines begin that klog wrote as errors and warnings, in files that begin with it.
+fn klog_lines(form: Form, lines: &[u8]) -> impl Iterator<Item = usize> {
+    let lines = if form == Form::Plain { lines } else { &[] };
+    let starts = std::iter::once(0).chain(memchr_iter(b'\n', lines).map(|end| end + 1));
+    starts.filter(|&start| lines.get(start..).is_some_and(begins_with_klog))
+}
+
+/// Where the last entry begins whose first line is among these.
+fn last_entry(form: Form, lines: &[u8], from: usize, to: usize) -> Option<usize> {
+    let within = part(lines, from, to);
+    let within = within.strip_suffix(b"\n").unwrap_or(within);
+    let starts = memrchr_iter(b'\n', within).map(|end| from + end + 1);
+    let mut starts = starts.chain((from < to).then_some(from));
+    starts.find(|&start| {
+        let line = part(lines, start, to);
+        begins_entry(
+            form,
+            line.get(..memchr(b'\n', line).unwrap_or(line.len())).unwrap_or(line),
+        )
+    })
+}
+
+fn part(lines: &[u8], from: usize, to: usize) -> &[u8] {
+    lines.get(from..to).unwrap_or_default()
+}
+
+fn count_lines(lines: &[u8]) -> u64 {
+    memchr_iter(b'\n', lines).count() as u64
+}
+
+fn first(a: Option<usize>, b: Option<usize>) -> Option<usize> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
     }
 }
 

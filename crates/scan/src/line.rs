@@ -1,5 +1,4 @@
-//! Where in a line the program's own words begin, and what klog's first letter says of them. Called for every line of every
-//! log: it looks at the few bytes that matter.
+//! Where in a line the program's own words begin, and what klog's first letter says of them.
 
 use memchr::memchr;
 
@@ -40,6 +39,24 @@ pub(crate) fn klog(form: Form, line: &[u8]) -> Klog {
     }
 }
 
+/// What lines have in which klog wrote an error or a warning, by what stands before it. In files that begin with it there is
+/// nothing before: see [`begins_with_klog`].
+pub(crate) fn klog_literals(form: Form) -> &'static [&'static str] {
+    match form {
+        Form::Journal | Form::Syslog => &[": E0", ": E1", ": W0", ": W1", ": F0", ": F1"],
+        Form::Container => &[
+            " F E0", " F E1", " F W0", " F W1", " F F0", " F F1", " P E0", " P E1", " P W0", " P W1", " P F0", " P F1",
+            "Z E0", "Z E1", "Z W0", "Z W1", "Z F0", "Z F1", ":\"E0", ":\"E1", ":\"W0", ":\"W1", ":\"F0", ":\"F1",
+        ],
+        Form::Plain => &[],
+    }
+}
+
+/// Whether a line of a plain file is an error or a warning of klog's.
+pub(crate) fn begins_with_klog(line: &[u8]) -> bool {
+    matches!(line.first(), Some(b'E' | b'W' | b'F')) && is_klog(line)
+}
+
 /// Whether a line begins an entry of the log, rather than going on with the one before.
 pub(crate) fn begins_entry(form: Form, line: &[u8]) -> bool {
     let Some(first) = line.first() else { return false };
@@ -51,7 +68,8 @@ pub(crate) fn begins_entry(form: Form, line: &[u8]) -> bool {
     }
 }
 
-fn message_at(form: Form, line: &[u8]) -> usize {
+/// Where the program's own words begin.
+pub(crate) fn message_at(form: Form, line: &[u8]) -> usize {
     match form {
         Form::Journal => behind_colon(line, JOURNAL_TIME),
         Form::Syslog => behind_colon(line, SYSLOG_TIME),

@@ -2,6 +2,7 @@
 //! lines worth a closer look; what they are is for the rules to say.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, MatchKind, Span, packed};
+use memchr::memmem;
 
 /// Literals found in a text: which, and where it ends.
 pub(crate) struct Found<T> {
@@ -47,7 +48,7 @@ impl<T: Copy> Search<T> {
             }
         }
         Ok(Self {
-            fast: Fast::new(&shortest(&names))?,
+            fast: Fast::new(&shortest(names.iter().map(|name| rarest(name.as_bytes()))))?,
             exact: AhoCorasick::builder()
                 .match_kind(MatchKind::Standard)
                 .kind(Some(AhoCorasickKind::ContiguousNFA))
@@ -56,7 +57,7 @@ impl<T: Copy> Search<T> {
         })
     }
 
-    /// Where at or after `from` the next literal begins.
+    /// A place at or after `from` in the next line that has a literal.
     pub(crate) fn next(&self, text: &[u8], from: usize) -> Option<usize> {
         let span = Span {
             start: from,
@@ -83,7 +84,7 @@ impl<T: Copy> Search<T> {
 }
 
 impl Fast {
-    fn new(literals: &[&str]) -> Result<Self, BuildError> {
+    fn new(literals: &[&[u8]]) -> Result<Self, BuildError> {
         if literals.is_empty() {
             return Ok(Self::Nothing);
         }
@@ -104,17 +105,58 @@ impl Fast {
     }
 }
 
+/// Least that is left of a literal for the vector search.
+const MIN_REST: usize = 4;
+/// What stands at the start of literals and in most lines.
+const COMMON: [&str; 4] = ["level", "\"level\"", "\\\"level\\\"", "\"severity\""];
+/// Bytes at the start of a literal by which the vector search finds places to look at.
+const FINGERPRINT: usize = 3;
+
+/// The end of a literal that begins with the rarest bytes: the vector search stops wherever it sees how a literal begins,
+/// and many begin as most lines do.
+fn rarest(literal: &[u8]) -> &[u8] {
+    let rest = COMMON.iter().find_map(|common| literal.strip_prefix(common.as_bytes()));
+    let literal = rest.filter(|rest| rest.len() >= MIN_REST).unwrap_or(literal);
+    let starts = 0..=literal.len().saturating_sub(MIN_REST);
+    let score = |start: &usize| -> u32 { literal.iter().skip(*start).take(FINGERPRINT).map(|&b| rank(b)).sum() };
+    let start = starts.min_by_key(score).unwrap_or(0);
+    literal.get(start..).unwrap_or(literal)
+}
+
+/// How often a byte comes in logs, roughly.
+fn rank(byte: u8) -> u32 {
+    match byte {
+        b' ' => 12,
+        b'\\' => 11,
+        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b'"' | b':' => 10,
+        b'0'..=b'9' | b'/' | b'-' | b'.' => 9,
+        b'j' | b'k' | b'q' | b'v' | b'w' | b'x' | b'z' => 5,
+        b'a'..=b'z' | b'=' | b',' | b'_' => 7,
+        b'A'..=b'Z' => 3,
+        _ => 2,
+    }
+}
+
 /// The literals that no other one is part of: a line with any literal has one of these.
-fn shortest<'a>(literals: &[&'a str]) -> Vec<&'a str> {
-    let has_no_part = |one: &&&str| !literals.iter().any(|other| *other != **one && one.contains(other));
-    literals.iter().filter(has_no_part).copied().collect()
+fn shortest<'a>(literals: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
+    let all: Vec<_> = literals.collect();
+    let mut shortest: Vec<&[u8]> = Vec::with_capacity(all.len());
+    for one in &all {
+        let has_part = all
+            .iter()
+            .any(|other| other != one && memmem::find(one, other).is_some());
+        if !has_part && !shortest.contains(one) {
+            shortest.push(one);
+        }
+    }
+    shortest
 }
 
 #[cfg(test)]
 mod tests {
     use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-    use super::{Fast, Search, shortest};
+    use super::{Fast, Search, rarest, shortest};
 
     #[test]
     fn a_literal_inside_another_is_found_too() {
@@ -123,8 +165,8 @@ mod tests {
         let mut found: Vec<_> = search.all(line).map(|found| (found.what, found.start)).collect();
         found.sort_unstable();
         assert_eq!(found, [(1, 9), (2, 2), (3, 13), (4, 13)]);
-        assert_eq!(search.next(line, 0), Some(13));
-        assert_eq!(search.next(line, 14), None);
+        assert!((9..18).contains(&search.next(line, 0).unwrap()));
+        assert_eq!(search.next(line, 18), None);
         assert_eq!(Search::<u8>::new([]).unwrap().next(line, 0), None);
     }
 
@@ -135,7 +177,7 @@ mod tests {
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
             .kind(Some(AhoCorasickKind::DFA))
-            .build(literals)
+            .build(literals.map(|literal| rarest(literal.as_bytes())))
             .unwrap();
         let slow = Search {
             fast: Fast::Automaton(automaton),
@@ -152,7 +194,22 @@ mod tests {
         let names: Vec<_> = (0..300).map(|n| format!("literal-{n}-")).collect();
         let search = Search::new(names.iter().map(|name| (name.as_str(), ()))).unwrap();
         assert!(matches!(search.fast, Fast::Automaton(_)));
-        assert_eq!(search.next(b"a literal-299- there", 0), Some(2));
-        assert_eq!(shortest(&["ab", "xaby", "c"]), ["ab", "c"]);
+        assert!(search.next(b"a literal-299- there", 0).is_some());
+        assert_eq!(search.next(b"a literal-2990 there", 0), None);
+        let literals: [&[u8]; 4] = [b"ab", b"xaby", b"c", b"c"];
+        assert_eq!(shortest(literals.into_iter()), [b"ab".as_slice(), b"c"]);
+    }
+
+    #[test]
+    fn the_rarest_part_of_a_literal_is_searched() {
+        for (literal, expected) in [
+            ("level=error", "=error"),
+            ("\"level\":\"warn", ":\"warn"),
+            (": E1", ": E1"),
+            (" F E1", "F E1"),
+            ("[error]", "[error]"),
+        ] {
+            assert_eq!(rarest(literal.as_bytes()), expected.as_bytes());
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
+use crate::line;
 use crate::rule_set::RuleSet;
 use crate::search::Search;
 use crate::source::{KINDS, Kind, Source};
@@ -17,6 +18,8 @@ pub(crate) enum Target {
     Rule(usize),
     /// A word that marks an error or a warning.
     Word(Level),
+    /// The start of a message of klog's.
+    Klog,
 }
 
 /// The rules of a run, and when it started.
@@ -52,6 +55,9 @@ impl Shared {
         let words = words::literals(kind.words)
             .iter()
             .map(|(word, level)| (*word, Target::Word(*level)));
-        Search::new(literals.chain(words)).expect("the rules that load are few and their literals short")
+        let klog = line::klog_literals(kind.form)
+            .iter()
+            .map(|start| (*start, Target::Klog));
+        Search::new(literals.chain(words).chain(klog)).expect("the rules that load are few and their literals short")
     }
 }

@@ -92,6 +92,7 @@ fn lines_are_counted_from_one_and_have_the_time_of_their_entry() {
     assert_eq!((outcome.lines, outcome.artifacts), (8, 1));
     let timeline = outcome.timeline();
     assert_eq!(timeline.entries.len(), 1);
+    assert_eq!(timeline.entries[0].text, "WARNING: a test-crash of disk");
     assert_eq!(
         (timeline.entries[0].line, timeline.entries[0].source.as_str()),
         (Some(8), "kernel")

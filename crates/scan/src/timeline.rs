@@ -51,7 +51,7 @@ pub struct TimelineEntry {
     /// The line in it, counted from 1; absent where it stands on no line of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// Its words, at most 200 bytes.
+    /// Its words without the time and the program before them, at most 200 bytes.
     pub text: String,
 }
 
