@@ -10,7 +10,7 @@ use periscope_core::{
     Sensitivity, State, Support,
 };
 
-use super::{KubeObjectEntry, collect::Collector, paths, plan};
+use super::{KubeObjectEntry, collect::Collector, discovery, paths, plan};
 use crate::api_errors::state_of;
 
 /// What is known about the action beforehand.
@@ -54,6 +54,14 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
         ItemDescriptor::new(
             "cluster-resources/events/<namespace>.json",
             "the raw events of each namespace that an entry names, at the top of the archive",
+        ),
+        ItemDescriptor::new(
+            "<cluster-resources>/groups.json",
+            "the API's groups, by which viewers of support bundles play an API server",
+        ),
+        ItemDescriptor::new(
+            "<cluster-resources>/resources.json",
+            "the API's resources, for the same",
         ),
     ],
 };
@@ -104,6 +112,7 @@ impl Action for KubeObjects {
             let state = state_of(&error);
             ActionError::new(state, "the resources of the API server are not known").because(error)
         })?;
+        discovery::keep(&cx.sink, &catalogue).await;
         let plan = plan::plan(entries, &catalogue, &cx.sink);
         let collector = Collector {
             cluster,

@@ -4,6 +4,7 @@
 mod action;
 mod collect;
 mod describe;
+mod discovery;
 mod endpoints;
 mod entry;
 mod events;

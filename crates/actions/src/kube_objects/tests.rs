@@ -142,7 +142,9 @@ async fn objects_are_written_raw_and_described_with_their_events() {
         states(&run),
         [
             ("cluster-resources/events/ns.json".into(), State::Collected),
+            ("cluster-resources/groups.json".into(), State::Collected),
             ("cluster-resources/pods/ns.json".into(), State::Collected),
+            ("cluster-resources/resources.json".into(), State::Collected),
             ("nodes/node1/kube-objects/ns_pods.txt".into(), State::Collected),
         ]
     );
