@@ -1,6 +1,7 @@
-//! `cargo xtask bench collect`: the figures of `docs/benchmarks.md`, everything side by side in one run. Nothing here
+//! `cargo xtask bench`: the figures of `docs/benchmarks.md`, everything side by side in one run of each part. Nothing here
 //! passes or fails by the clock: figures are for people.
 
+mod analyze;
 mod cgroup;
 mod collect;
 mod fixture;
@@ -29,6 +30,8 @@ enum What {
     /// Time, memory, disk and size of `aks-periscope collect`, against gzip on the same cores.
     /// Needs root, pigz, systemd-journal-remote, and 5 GB below the target folder
     Collect(collect::Args),
+    /// How fast logs are scanned with all rules, beside grep of one word
+    Analyze(analyze::Args),
 }
 
 impl Args {
@@ -36,6 +39,7 @@ impl Args {
         let Self { what } = self;
         match what {
             What::Collect(args) => args.run(),
+            What::Analyze(args) => args.run(),
         }
     }
 }

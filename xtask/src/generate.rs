@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
+use periscope_scan::RuleSet;
 use serde_json::Value;
 
 use crate::command::{run, say};
@@ -94,7 +95,33 @@ fn actions() -> Result<String> {
             writeln!(page, "\nKubernetes permission: {}", text(rule))?;
         }
     }
+    rules(&mut page)?;
     Ok(page)
+}
+
+/// The declarative rules: what is found in lines of logs.
+fn rules(page: &mut String) -> Result<()> {
+    writeln!(
+        page,
+        "\n## `log-rules`\n\nLines of logs that rules know to mean trouble ([how rules are written](design/rules.md)).\n\n| rule | fault | logs of | severity | what is wrong | usual causes | what to do |\n|---|---|---|---|---|---|---|"
+    )?;
+    for rule in RuleSet::builtin().rules() {
+        let Some(form) = &rule.finding else { continue };
+        let sources: Vec<_> = rule.sources.iter().map(|source| source.as_str()).collect();
+        let causes: Vec<_> = form.caused_by.iter().map(|id| format!("`{id}`")).collect();
+        writeln!(
+            page,
+            "| `{}` | `{}` | {} | {} | {} | {} | {} |",
+            rule.id,
+            form.fault,
+            sources.join(", "),
+            form.severity,
+            rule.summary,
+            causes.join(", "),
+            form.remedy.replace('|', "\\|")
+        )?;
+    }
+    Ok(())
 }
 
 /// The rules of the redactor.

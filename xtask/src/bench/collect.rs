@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::analyze;
 use super::cgroup::MemoryCgroup;
 use super::fixture::{self, Node};
 use super::journal::UNITS;
@@ -60,14 +61,15 @@ impl Args {
         say(&format!("done\n\n{text}"));
         if write {
             let path = workspace().join("docs/benchmarks.md");
-            fs::write(&path, report.as_page()).with_context(|| format!("cannot write {}", path.display()))?;
+            let page = report.as_page() + &analyze::section(&path);
+            fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// Builds a package as it is shipped.
-fn build(package: &[&str]) -> Result<()> {
+pub(super) fn build(package: &[&str]) -> Result<()> {
     say(&format!("building {}", package.join(" ")));
     let status = Command::new("cargo")
         .args(["build", "--release", "--package"])
