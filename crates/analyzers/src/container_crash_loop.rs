@@ -165,7 +165,8 @@ fn report(found: &Loop, all: &Containers, inputs: &dyn Inputs) -> Finding {
             let remedy = remedy(ended).unwrap_or_else(|| {
                 format!("Read the end of {}, and correct what it complains about.", words.file)
             });
-            finding.evidences(words.evidence).remedy(remedy)
+            // The very last line first: a screen shows few.
+            finding.evidences(words.evidence.into_iter().rev()).remedy(remedy)
         }
         None => finding.remedy(remedy(ended).unwrap_or_else(|| {
             format!(
@@ -269,8 +270,8 @@ mod tests {
             places,
             [
                 ("nodes/node1/container-runtime/containers.json", Some(3)),
-                ("nodes/node1/container-logs/pods/shop_web-1_u1/web/4.log", Some(1)),
                 ("nodes/node1/container-logs/pods/shop_web-1_u1/web/4.log", Some(2)),
+                ("nodes/node1/container-logs/pods/shop_web-1_u1/web/4.log", Some(1)),
             ]
         );
         assert!(finding.remedy.contains("web/4.log"), "{}", finding.remedy);

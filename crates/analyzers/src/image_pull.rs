@@ -1,5 +1,6 @@
 //! Whether images of containers cannot be had, pod by pod, told apart by what the registry or the network says.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -257,6 +258,7 @@ fn report(failure: &Failure) -> Finding {
         fault,
         hit,
     } = failure;
+    let why_tail = tail(why, image.as_deref());
     let image = image.as_deref().map_or_else(String::new, |image| format!(" {image}"));
     let lower = why.to_lowercase();
     let limited = lower.contains("toomanyrequests") || lower.contains("429 ") || lower.contains("rate limit");
@@ -267,9 +269,8 @@ fn report(failure: &Failure) -> Finding {
         "image-pull-disk" => "the disk has no room for it",
         _ => "the registry cannot be reached",
     };
-    let why = tail(why);
     let title = format!(
-        "Pod {pod} waits for the image{image}: {what} (at {}: {why}).",
+        "Pod {pod} waits for the image{image}: {what} (at {}: {why_tail}).",
         second(hit.time)
     );
     let finding = fault
@@ -284,16 +285,22 @@ fn report(failure: &Failure) -> Finding {
     }
 }
 
-/// The end of the reason, where the cause stands, from the start of a word.
-fn tail(why: &str) -> String {
-    let why = why.trim();
+/// The end of the reason, where the cause stands: what comes after the image's name, from the start of a word.
+fn tail<'a>(why: &'a str, image: Option<&str>) -> Cow<'a, str> {
+    let named = image.and_then(|image| why.rsplit_once(&format!("{image}: ")));
+    let why = named.map_or(why, |(_, after)| after);
+    let why = why.trim_matches([' ', ':']);
     let chars = why.chars().count();
     if chars <= MAX_WHY_CHARS {
-        return why.to_owned();
+        return why.into();
     }
-    let end: String = why.chars().skip(chars - MAX_WHY_CHARS).collect();
-    let from = end.find(' ').map_or(0, |space| space + 1);
-    format!("…{}", end.get(from..).unwrap_or_default())
+    let start = why
+        .char_indices()
+        .nth(chars - MAX_WHY_CHARS)
+        .map_or(0, |(start, _)| start);
+    let end = why.get(start..).unwrap_or_default();
+    let end = end.split_once(' ').map_or(end, |(_, words)| words);
+    format!("…{end}").into()
 }
 
 #[cfg(test)]
@@ -424,6 +431,23 @@ mod tests {
             waits(journal(runtime_node(&[running(0, 5)], true))),
             Verdict::Fail,
             "wants another image"
+        );
+    }
+
+    #[rstest]
+    #[case::after_the_name("t reference r/a:1: r/a:1: not found", "not found")]
+    #[case::without_the_name(": dial tcp 1.2.3.4:443: i/o timeout", "dial tcp 1.2.3.4:443: i/o timeout")]
+    fn the_reason_is_told_from_where_it_begins(#[case] why: &str, #[case] told: &str) {
+        assert_eq!(super::tail(why, Some("r/a:1")), told);
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_between_words() {
+        let why = format!("{} 401 Unauthorized", "word ".repeat(60));
+        let told = super::tail(&why, None);
+        assert!(
+            told.starts_with("…word ") && told.ends_with("401 Unauthorized"),
+            "{told}"
         );
     }
 
