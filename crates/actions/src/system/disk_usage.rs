@@ -31,11 +31,11 @@ const FOLDERS: [(&str, usize); 14] = [
 ];
 
 /// Time for each folder, and for all of them.
-const FOLDER_TIME: Duration = Duration::from_secs(6);
-const ALL_TIME: Duration = Duration::from_secs(15);
+const FOLDER_TIME: Duration = Duration::from_secs(4);
+const ALL_TIME: Duration = Duration::from_secs(10);
 
 /// Time for what is nowhere in [`FOLDERS`].
-const REST_TIME: Duration = Duration::from_secs(3);
+const REST_TIME: Duration = Duration::from_secs(2);
 
 /// Most files of one folder that are counted.
 const MAX_ENTRIES: usize = 2_000_000;
@@ -43,6 +43,9 @@ const MAX_ENTRIES: usize = 2_000_000;
 /// A part is told from this size on, or from so many files on: smaller ones fill no disk.
 const TOLD_BYTES: u64 = 8 * 1024 * 1024;
 const TOLD_INODES: u64 = 5_000;
+
+/// On a disk where that would be more than one of so many parts, such a part is told.
+const PARTS: u64 = 50;
 
 /// Most parts of one folder that are told: the largest, and those with most files.
 const MAX_PARTS: usize = 24;
@@ -104,16 +107,23 @@ impl DiskUsage<'_> {
         skip: &HashSet<String>,
     ) -> Result<Usage, HostError> {
         // On a small disk smaller parts fill it.
-        let told_bytes = self
+        let (told_bytes, told_inodes) = self
             .root
             .file_system_fill(path)
-            .map_or(TOLD_BYTES, |fill| (fill.total_bytes / 50).min(TOLD_BYTES));
+            .map_or((TOLD_BYTES, TOLD_INODES), |fill| {
+                let inodes = if fill.inodes == 0 {
+                    TOLD_INODES
+                } else {
+                    fill.inodes / PARTS
+                };
+                ((fill.total_bytes / PARTS).min(TOLD_BYTES), inodes.min(TOLD_INODES))
+            });
         let bounds = UsageBounds {
             entries: MAX_ENTRIES,
             deadline,
             levels,
             told_bytes,
-            told_inodes: TOLD_INODES,
+            told_inodes,
             mount_points: skip,
         };
         self.root.usage(path, &bounds)
@@ -126,7 +136,6 @@ impl DiskUsage<'_> {
         parts.sort_by_key(|part| std::cmp::Reverse(part.bytes));
         let mut rest = parts.split_off(parts.len().min(MAX_PARTS));
         rest.sort_by_key(|part| std::cmp::Reverse(part.inodes));
-        rest.retain(|part| part.inodes >= TOLD_INODES);
         rest.truncate(MAX_PARTS_BY_INODES);
         parts.extend(rest);
         let whole = whole.filter(|_| with_whole).map(|part| (part, true));

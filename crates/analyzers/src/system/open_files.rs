@@ -50,7 +50,12 @@ impl Analyzer for OpenFiles {
         }
         let processes: Input<Rows<Process>> = input::rows(inputs, names::PROCESSES)?;
         match processes {
-            Input::Known(processes) => findings.extend(of_processes(&processes)),
+            Input::Known(processes) => {
+                findings.extend(of_processes(&processes));
+                if findings.is_empty() {
+                    findings.extend(of_uncounted(&processes));
+                }
+            }
             Input::NoSuchThing => findings.push(DESCRIPTOR.unknown("The node shows no processes.")),
             Input::Missing(why) if findings.is_empty() => findings.push(DESCRIPTOR.unknown(why)),
             Input::Missing(_) => {}
@@ -60,6 +65,22 @@ impl Analyzer for OpenFiles {
         }
         Ok(findings)
     }
+}
+
+/// Without the rights of root the files of others cannot be counted.
+fn of_uncounted(processes: &Rows<Process>) -> Option<Finding> {
+    let programs = processes
+        .rows
+        .iter()
+        .filter(|(_, process)| !process.command.is_empty() && process.state != "Z");
+    let (all, uncounted) = programs.fold((0, 0), |(all, uncounted), (_, process)| {
+        (all + 1, uncounted + usize::from(process.open_files.is_none()))
+    });
+    (uncounted * 2 > all).then(|| {
+        DESCRIPTOR.unknown(format!(
+            "The open files of {uncounted} of {all} processes could not be counted."
+        ))
+    })
 }
 
 fn of_node(settings: &Text) -> Option<Finding> {
@@ -154,6 +175,18 @@ mod tests {
         assert_eq!((found[0].verdict, found[0].evidence[0].line), (Verdict::Fail, Some(2)));
         assert_eq!(findings("870 0 1000", &[])[0].verdict, Verdict::Warn);
         assert_eq!(findings(CALM, &[(800, 1024)])[0].verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn what_could_not_be_counted_is_unknown() {
+        let process = Process {
+            command: vec!["leaky".to_owned()],
+            ..Process::default()
+        };
+        let artifacts = Artifacts::default()
+            .with("system", "sysctls.txt", format!("fs.file-nr = {CALM}\n"))
+            .with("system", "processes.json", to_lines(&[process]).unwrap());
+        assert_eq!(OpenFiles.analyze(&artifacts).unwrap()[0].verdict, Verdict::Unknown);
     }
 
     #[test]
