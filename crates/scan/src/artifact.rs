@@ -16,7 +16,6 @@ use crate::source::{Form, KINDS, Kind};
 use crate::tally::{Mark, Tally};
 use crate::time;
 use crate::timeline::{Level, MAX_TEXT, cut};
-use crate::words;
 
 /// Most bytes of a line that are quoted.
 const MAX_QUOTE: usize = 400;
@@ -156,7 +155,7 @@ impl ArtifactScan {
         let started = self.shared.started;
         let klog = klog(self.kind.form, line);
         let time = time::of_line(line, started).or_else(|| time::of_line(head, started));
-        let (mut level, mut word) = (None, None);
+        let (mut level, mut word, mut is_harmless) = (None, None, false);
         // Only what is searched for counts, so that a line is judged the same whyever it is looked at.
         let mut is_klog = self.kind.form == Form::Plain;
         for found in search.all(line) {
@@ -164,13 +163,14 @@ impl ArtifactScan {
                 Target::Word(of_word) => word = graver(word, Some(of_word)),
                 Target::Rule(rule) => level = graver(level, self.try_rule(rule, line, found.start, time)),
                 Target::Klog => is_klog = true,
+                Target::Harmless => is_harmless = true,
             }
         }
         // What klog says of its line is truer than words in it.
         let of_klog = match klog {
             Klog::Error if is_klog => Some(Level::Error),
             Klog::Warning if is_klog => Some(Level::Warning),
-            Klog::No if word.is_some() && !words::is_harmless(self.kind.words, line) => word,
+            Klog::No if !is_harmless => word,
             _ => None,
         };
         level = graver(level, of_klog);

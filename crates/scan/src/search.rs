@@ -30,14 +30,20 @@ enum Fast {
 }
 
 impl<T: Copy> Search<T> {
-    /// Compiles the literals. One may come more than once.
+    /// Compiles the literals, and others that are of interest only in lines that have one of them. One may come more than
+    /// once.
     ///
     /// # Errors
     /// When they are too many or too long.
-    pub(crate) fn new<'a>(literals: impl IntoIterator<Item = (&'a str, T)>) -> Result<Self, BuildError> {
+    pub(crate) fn new<'a>(
+        literals: impl IntoIterator<Item = (&'a str, T)>,
+        besides: impl IntoIterator<Item = (&'a str, T)>,
+    ) -> Result<Self, BuildError> {
+        let literals: Vec<_> = literals.into_iter().collect();
+        let searched = shortest(literals.iter().map(|(literal, _)| rarest(literal.as_bytes())));
         let mut names: Vec<&str> = Vec::new();
         let mut targets: Vec<Vec<T>> = Vec::new();
-        for (literal, target) in literals {
+        for (literal, target) in literals.iter().copied().chain(besides) {
             let at = names.iter().position(|&name| name == literal).unwrap_or_else(|| {
                 names.push(literal);
                 targets.push(Vec::new());
@@ -48,7 +54,7 @@ impl<T: Copy> Search<T> {
             }
         }
         Ok(Self {
-            fast: Fast::new(&shortest(names.iter().map(|name| rarest(name.as_bytes()))))?,
+            fast: Fast::new(&searched)?,
             exact: AhoCorasick::builder()
                 .match_kind(MatchKind::Standard)
                 .kind(Some(AhoCorasickKind::ContiguousNFA))
@@ -160,20 +166,24 @@ mod tests {
 
     #[test]
     fn a_literal_inside_another_is_found_too() {
-        let search = Search::new([("I/O error", 1), ("Buffer I/O error on", 2), ("error", 3), ("error", 4)]).unwrap();
+        let search = Search::new(
+            [("I/O error", 1), ("Buffer I/O error on", 2), ("error", 3), ("error", 4)],
+            [("sda", 5)],
+        )
+        .unwrap();
         let line = b"a Buffer I/O error on sda";
         let mut found: Vec<_> = search.all(line).map(|found| (found.what, found.start)).collect();
         found.sort_unstable();
-        assert_eq!(found, [(1, 9), (2, 2), (3, 13), (4, 13)]);
+        assert_eq!(found, [(1, 9), (2, 2), (3, 13), (4, 13), (5, 22)]);
         assert!((9..18).contains(&search.next(line, 0).unwrap()));
         assert_eq!(search.next(line, 18), None);
-        assert_eq!(Search::<u8>::new([]).unwrap().next(line, 0), None);
+        assert_eq!(Search::<u8>::new([], []).unwrap().next(line, 0), None);
     }
 
     #[test]
     fn the_automaton_finds_what_the_vector_search_finds() {
         let literals = ["I/O error", "table full", "level=error", "xfs"];
-        let fast = Search::new(literals.iter().map(|&literal| (literal, ()))).unwrap();
+        let fast = Search::new(literals.iter().map(|&literal| (literal, ())), []).unwrap();
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
             .kind(Some(AhoCorasickKind::DFA))
@@ -181,7 +191,7 @@ mod tests {
             .unwrap();
         let slow = Search {
             fast: Fast::Automaton(automaton),
-            ..Search::new(literals.iter().map(|&literal| (literal, ()))).unwrap()
+            ..Search::new(literals.iter().map(|&literal| (literal, ())), []).unwrap()
         };
         let text = b"a level=error and I/O error, then xfs and a table full of xfs";
         for from in 0..=text.len() {
@@ -192,7 +202,7 @@ mod tests {
     #[test]
     fn more_literals_than_the_vector_search_takes_are_searched_all_the_same() {
         let names: Vec<_> = (0..300).map(|n| format!("literal-{n}-")).collect();
-        let search = Search::new(names.iter().map(|name| (name.as_str(), ()))).unwrap();
+        let search = Search::new(names.iter().map(|name| (name.as_str(), ())), []).unwrap();
         assert!(matches!(search.fast, Fast::Automaton(_)));
         assert!(search.next(b"a literal-299- there", 0).is_some());
         assert_eq!(search.next(b"a literal-2990 there", 0), None);

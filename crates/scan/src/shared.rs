@@ -20,6 +20,8 @@ pub(crate) enum Target {
     Word(Level),
     /// The start of a message of klog's.
     Klog,
+    /// A field that says that the line is less than a warning.
+    Harmless,
 }
 
 /// The rules of a run, and when it started.
@@ -58,6 +60,10 @@ impl Shared {
         let klog = line::klog_literals(kind.form)
             .iter()
             .map(|start| (*start, Target::Klog));
-        Search::new(literals.chain(words).chain(klog)).expect("the rules that load are few and their literals short")
+        let harmless = words::harmless(kind.words)
+            .iter()
+            .map(|field| (*field, Target::Harmless));
+        Search::new(literals.chain(words).chain(klog), harmless)
+            .expect("the rules that load are few and their literals short")
     }
 }

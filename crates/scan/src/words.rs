@@ -1,7 +1,5 @@
 //! The words by which programs and the kernel mark a line as an error or a warning.
 
-use memchr::memmem;
-
 use crate::source::Words;
 use crate::timeline::Level;
 
@@ -73,15 +71,15 @@ const KERNEL: &[(&str, Level)] = &[
 ];
 
 /// Fields that say that a line is less than a warning, whatever its words.
-const HARMLESS: [&[u8]; 8] = [
-    b"level=info",
-    b"level=INFO",
-    b"level=debug",
-    b"\"level\":\"info",
-    b"\"level\":\"debug",
-    b"\\\"level\\\":\\\"info",
-    b"\\\"level\\\":\\\"debug",
-    b"\"severity\":\"INFO",
+const HARMLESS: &[&str] = &[
+    "level=info",
+    "level=INFO",
+    "level=debug",
+    "\"level\":\"info",
+    "\"level\":\"debug",
+    "\\\"level\\\":\\\"info",
+    "\\\"level\\\":\\\"debug",
+    "\"severity\":\"INFO",
 ];
 
 /// The literals, each with what it says of its line.
@@ -92,7 +90,10 @@ pub(crate) fn literals(words: Words) -> &'static [(&'static str, Level)] {
     }
 }
 
-/// Whether a field of the line says that it is less than a warning. Asked only of lines with one of the literals.
-pub(crate) fn is_harmless(words: Words, line: &[u8]) -> bool {
-    words == Words::Programs && HARMLESS.iter().any(|field| memmem::find(line, field).is_some())
+/// The fields that say that a line is less than a warning. Asked for only in lines with one of the literals.
+pub(crate) fn harmless(words: Words) -> &'static [&'static str] {
+    match words {
+        Words::Kernel => &[],
+        Words::Programs => HARMLESS,
+    }
 }
