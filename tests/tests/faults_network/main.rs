@@ -5,126 +5,18 @@
     reason = "tests look at files and run programs of their own"
 )]
 
+mod network;
+mod plugins;
+mod servers;
+
 use std::fs;
-use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
-use std::time::Duration;
 
+use network::Network;
 use periscope_core::Finding;
-use periscope_tests::{Diagnosis, Services, eventually};
+use plugins::PluginNode;
 use rstest::rstest;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-
-/// The uplink's address in a namespace, and the gateway's at its other end.
-const ADDRESS: &str = "10.9.0.2/24";
-const GATEWAY: &str = "10.9.0.1";
-
-/// A network namespace with an uplink to another one, where the gateway is.
-struct Network {
-    name: String,
-    outside: String,
-}
-
-impl Network {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("fault-{}-{number}", std::process::id());
-        let network = Self {
-            outside: format!("{name}-outside"),
-            name,
-        };
-        for name in [&network.name, &network.outside] {
-            succeed(Command::new("ip").args(["netns", "add", name]));
-            succeed(Command::new("ip").args(["-n", name, "link", "set", "lo", "up"]));
-        }
-        let (inside, outside) = (&network.name, &network.outside);
-        succeed(Command::new("ip").args([
-            "-n", inside, "link", "add", "eth0", "type", "veth", "peer", "name", "gate", "netns", outside,
-        ]));
-        network.ip(&["address", "add", ADDRESS, "dev", "eth0"]);
-        network.ip(&["link", "set", "eth0", "up"]);
-        let gateway = format!("{GATEWAY}/24");
-        for words in [
-            &["address", "add", &gateway, "dev", "gate"][..],
-            &["link", "set", "gate", "up"],
-        ] {
-            succeed(Command::new("ip").args(["-n", outside]).args(words));
-        }
-        network.ip(&["route", "add", "default", "via", GATEWAY]);
-        network
-    }
-
-    fn ip(&self, words: &[&str]) {
-        succeed(Command::new("ip").args(["-n", &self.name]).args(words));
-    }
-
-    /// Runs a command inside.
-    fn run(&self, words: &[&str]) {
-        succeed(Command::new("ip").args(["netns", "exec", &self.name]).args(words));
-    }
-
-    /// Runs `collect` as if the namespace were the node's: the program is its process 1. `mounts` lie over files of the
-    /// machine meanwhile, as `(what, where)`.
-    fn diagnose(&self, actions: &str, mounts: &[(&Path, &str)], arguments: &[&str]) -> Diagnosis {
-        let services = Services::running();
-        let mounts: Vec<_> = mounts
-            .iter()
-            .map(|(what, over)| format!("mount --bind {} {over} && ", what.display()))
-            .collect();
-        let script = format!("{}exec \"$@\"", mounts.concat());
-        let mut program = Command::new("ip");
-        program
-            .args(["netns", "exec", &self.name])
-            .args(["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "--"])
-            .args(["sh", "-c", &script, "sh"])
-            .arg(&services.binary);
-        let mut all = vec!["--actions", actions, "--node-name", "node-1", "--no-upload"];
-        all.extend(arguments);
-        Diagnosis::of(program, &all)
-    }
-
-    /// Runs `work` on a thread inside this namespace, or at its gateway.
-    fn inside<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let file = fs::File::open(format!("/run/netns/{name}")).expect("the namespace has a name");
-        let thread = thread::spawn(move || {
-            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).expect("it can be entered");
-            work()
-        });
-        thread.join().expect("the work ends well")
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        // The test has its result by now.
-        for name in [&self.name, &self.outside] {
-            Command::new("ip").args(["netns", "del", name]).status().ok();
-        }
-    }
-}
-
-/// A process that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-fn succeed(command: &mut Command) -> String {
-    let output = command.stdin(Stdio::null()).output().expect("the program starts");
-    let problem = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {problem}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
+use servers::{NameServer, resolv_conf, serve_names, serve_tls};
 
 /// The first evidence: its file below the action's folder, and its line.
 fn place(finding: &Finding) -> (&str, Option<u64>) {
@@ -322,84 +214,6 @@ fn connect_without_waiting(address: SocketAddr) -> rustix::fd::OwnedFd {
     socket
 }
 
-/// A folder as a node's root, as far as network plugins go; real programs are taken from the test node.
-struct PluginNode {
-    folder: tempfile::TempDir,
-}
-
-impl PluginNode {
-    const CONFIGURATION: &str = r#"{"cniVersion": "1.0.0", "name": "pods", "type": "bridge",
-        "ipam": {"type": "host-local", "subnet": "10.244.7.0/29", "dataDir": "/var/lib/cni/networks"}}"#;
-
-    fn new() -> Self {
-        let node = Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        };
-        node.write("etc/os-release", "PRETTY_NAME=\"Test Linux\"\n");
-        node.write("proc/1/comm", "init\n");
-        node.write("etc/cni/net.d/10-pods.conf", Self::CONFIGURATION);
-        node.write(
-            "etc/default/kubeletconfig.json",
-            r#"{"kind": "KubeletConfiguration", "maxPods": 110}"#,
-        );
-        // Where the configuration of the test node's containerd has them.
-        let programs = Services::running().cluster.root().join("usr/lib/cni");
-        fs::create_dir_all(node.path("opt/cni/bin")).expect("a folder");
-        for name in ["bridge", "host-local"] {
-            let to = node.path("opt/cni/bin").join(name);
-            fs::copy(programs.join(name), to).expect("a plugin of the test node");
-        }
-        node
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
-    }
-
-    fn write(&self, path: &str, content: &str) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        fs::write(path, content).expect("a file");
-    }
-
-    /// Lets the real plugin give away an address; whether there was one.
-    fn allocate(&self, container: &str) -> bool {
-        let data = self.path("var/lib/cni/networks");
-        fs::create_dir_all(&data).expect("a folder");
-        let configuration = Self::CONFIGURATION.replace("/var/lib/cni/networks", &data.to_string_lossy());
-        let mut plugin = Command::new(self.path("opt/cni/bin/host-local"))
-            .env("CNI_COMMAND", "ADD")
-            .env("CNI_CONTAINERID", container)
-            .env("CNI_NETNS", "/proc/self/ns/net")
-            .env("CNI_IFNAME", "eth0")
-            .env("CNI_PATH", self.path("opt/cni/bin"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the plugin starts");
-        let mut input = plugin.stdin.take().expect("its input");
-        input.write_all(configuration.as_bytes()).expect("it reads its input");
-        drop(input);
-        plugin.wait().expect("it ends").success()
-    }
-
-    fn diagnose(&self) -> Diagnosis {
-        let root = self.folder.path().to_string_lossy().into_owned();
-        Diagnosis::of(
-            Command::new(Services::running().binary),
-            &[
-                "--actions",
-                "cni,kubelet",
-                "--node-name",
-                "node-1",
-                "--no-upload",
-                "--host-root",
-                &root,
-            ],
-        )
-    }
-}
-
 #[test]
 fn a_range_of_addresses_that_is_used_up() {
     let node = PluginNode::new();
@@ -443,65 +257,6 @@ fn a_network_that_cannot_be_configured() {
     );
 }
 
-/// How the name server of a test behaves.
-#[derive(Clone, Copy, PartialEq)]
-enum NameServer {
-    /// Knows every name, at the gateway's address.
-    Answers,
-    Fails,
-    Late,
-    Silent,
-}
-
-/// Starts a name server at the gateway of a network; it lives as long as the test's process.
-fn serve_names(network: &Network, how: NameServer) {
-    let socket = Network::inside(&network.outside, || {
-        UdpSocket::bind((GATEWAY, 53)).expect("port 53 of the gateway")
-    });
-    thread::spawn(move || {
-        let mut buffer = [0; 1500];
-        while let Ok((len, from)) = socket.recv_from(&mut buffer) {
-            let question = buffer[..len].to_vec();
-            let socket = socket.try_clone().expect("another handle");
-            thread::spawn(move || {
-                if how == NameServer::Late {
-                    thread::sleep(Duration::from_millis(900));
-                }
-                if how != NameServer::Silent {
-                    socket.send_to(&response(&question, how), from).ok();
-                }
-            });
-        }
-    });
-}
-
-/// The answer to a question (RFC 1035, section 4): its header and question again, and an address where one is asked for.
-fn response(question: &[u8], how: NameServer) -> Vec<u8> {
-    // A label for each part of the name, an empty one, type and class.
-    let mut end = 12;
-    while question[end] != 0 {
-        end += 1 + usize::from(question[end]);
-    }
-    let kind = question[end + 2];
-    end += 5;
-    let code = if how == NameServer::Fails { 2 } else { 0 };
-    let answers = u8::from(how != NameServer::Fails && kind == 1);
-    let mut response = question[..end].to_vec();
-    response[2..12].copy_from_slice(&[0x81, 0x80 | code, 0, 1, 0, answers, 0, 0, 0, 0]);
-    if answers > 0 {
-        response.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-        response.extend(GATEWAY.parse::<Ipv4Addr>().expect("an address").octets());
-    }
-    response
-}
-
-/// The file that names the gateway as name server.
-fn resolv_conf(folder: &tempfile::TempDir) -> PathBuf {
-    let path = folder.path().join("resolv.conf");
-    fs::write(&path, format!("nameserver {GATEWAY}\n")).expect("a file");
-    path
-}
-
 #[rstest]
 #[case::answers(NameServer::Answers, None, "")]
 #[case::servfail(NameServer::Fails, Some("dns-server-failing"), "\"outcome\":\"SERVFAIL\"")]
@@ -519,60 +274,6 @@ fn a_name_server(#[case] how: NameServer, #[case] fault: Option<&str>, #[case] w
     assert_eq!(place(found).0, "dns/lookups.json");
     assert!(quote(found).contains(words), "{found:#?}");
     assert!(found.title.contains("10.9.0.1:53"), "{found:#?}");
-}
-
-/// A server at the gateway that has the certificate of the authority `issuer` for Microsoft's names, and that authority.
-fn serve_tls(network: &Network, folder: &Path, issuer: &str) -> (Running, PathBuf) {
-    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
-    let (authority, key) = (path("ca.crt"), path("ca.key"));
-    let request = |words: &[&str]| {
-        let mut openssl = Command::new("openssl");
-        openssl.args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-        ]);
-        succeed(openssl.args(["-days", "90"]).args(words));
-    };
-    request(&["-subj", issuer, "-keyout", &key, "-out", &authority]);
-    let names = "subjectAltName=DNS:mcr.microsoft.com,DNS:www.microsoft.com,DNS:azurecr.io,DNS:*.microsoft.com";
-    let (certificate, own_key) = (path("server.crt"), path("server.key"));
-    request(&[
-        "-subj",
-        "/CN=server",
-        "-addext",
-        "basicConstraints=critical,CA:FALSE",
-        "-addext",
-        names,
-        "-CA",
-        &authority,
-        "-CAkey",
-        &key,
-        "-keyout",
-        &own_key,
-        "-out",
-        &certificate,
-    ]);
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("services/outside/https.py");
-    let server = Command::new("ip")
-        .args(["netns", "exec", &network.outside, "python3"])
-        .arg(program)
-        .args([GATEWAY, "443", &certificate, &own_key, &path("nothing")])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("python3 starts");
-    let running = Running(server);
-    let outside = network.outside.clone();
-    eventually("the server listens", || {
-        let connect = || std::net::TcpStream::connect((GATEWAY, 443)).ok();
-        Network::inside(&outside, connect)
-    });
-    (running, authority.into())
 }
 
 #[rstest]
