@@ -131,10 +131,9 @@ impl Names {
             // Its folders are gone; the API's lists and events may still know the uid.
             None => format!("with uid {}", group.uid),
         };
-        let container = group.container_id.as_ref().map(|id| {
-            let name = known.and_then(|pod| pod.containers.get(id)).cloned();
-            name.unwrap_or_else(|| id.chars().take(12).collect())
-        });
+        // One that was started again has another id now; its pod is what they have in common.
+        let id = group.container_id.as_ref();
+        let container = id.and_then(|id| known?.containers.get(id).cloned());
         (pod, container)
     }
 
