@@ -49,7 +49,12 @@ impl Pod {
     /// When it does not come to that.
     pub fn in_crash_loop(cluster: &Cluster, name: &str) -> Self {
         let pod = Self::start(cluster, name, &["crash", "5", "3"], &Value::Null, &Value::Null);
-        eventually("a crash loop", || (pod.waits_for() == "CrashLoopBackOff").then_some(()));
+        eventually("a crash loop", || {
+            // From then on it waits twenty seconds and more, in which a test can look at it.
+            let restarts = pod.status(".containerStatuses[0].restartCount").parse();
+            let is_restarted = restarts.is_ok_and(|count: u32| count > 1);
+            (is_restarted && pod.waits_for() == "CrashLoopBackOff").then_some(())
+        });
         pod
     }
 
