@@ -10,6 +10,8 @@ use crate::kubelet;
 
 /// An answer that takes longer is slow: programs ask several times for one name, and wait five seconds in all.
 const SLOW_MILLIS: u64 = 500;
+/// Times that differ by no more than one part in so many are the same.
+const SAME_PARTS: u64 = 10;
 /// From here on search lists make many questions of one name (`ndots:5` is what the kubelet gives pods).
 const MANY_DOTS: u32 = 5;
 /// What a look-up of an external name may cost before it is trouble: half of what programs wait. Answers are late on a node
@@ -78,16 +80,26 @@ impl Analyzer for DnsLookups {
         let settings = kubelet::settings(inputs)?
             .map(|(_, settings)| settings)
             .unwrap_or_default();
+        let own_delay = own_delay(&servers);
         let mut findings = Vec::new();
+        if let Some(millis) = own_delay {
+            let why = format!(
+                "Every name server seems to take the same {millis} ms: the node was too busy to tell how fast they are."
+            );
+            findings.push(DESCRIPTOR.unknown(why));
+        }
         for server in &servers {
-            let found = failing(&text, server, &settings).or_else(|| slow(&text, server));
+            let slow = || slow(&text, server).filter(|_| own_delay.is_none());
+            let found = failing(&text, server, &settings).or_else(slow);
             findings.push(found.unwrap_or_else(|| {
                 let says = format!("The name server {} answers within {} ms.", server.name, server.median());
                 let first = server.lookups.first().map(|(line, _)| text.evidence(*line));
                 DESCRIPTOR.pass(says).evidences(first)
             }));
         }
-        findings.extend(amplification(inputs, &servers, &settings)?);
+        if own_delay.is_none() {
+            findings.extend(amplification(inputs, &servers, &settings)?);
+        }
         Ok(findings)
     }
 }
@@ -141,6 +153,15 @@ impl Server<'_> {
     fn owes(&self, lookup: &Lookup, settings: &KubeletSettings) -> bool {
         !lookup.name.starts_with("kubernetes.default.svc.") || self.is_cluster(settings)
     }
+}
+
+/// The delay of the node itself, where it is large: all questions are asked at once, and servers that are independent of
+/// each other do not take the same long time.
+fn own_delay(servers: &[Server]) -> Option<u64> {
+    let answering = servers.iter().map(Server::median).filter(|median| *median > 0);
+    let (least, most) = (answering.clone().min()?, answering.clone().max()?);
+    let is_same = answering.count() > 1 && (most - least).saturating_mul(SAME_PARTS) <= least;
+    (is_same && most >= SLOW_MILLIS).then_some(most)
 }
 
 /// Look-ups that came to nothing over every protocol that was tried, or whose answer cannot be right.
@@ -414,6 +435,17 @@ mod tests {
             found[1].title
         );
         assert_eq!(found[1].evidence[0].line, Some(2));
+    }
+
+    #[test]
+    fn a_busy_node_is_not_a_slow_server() {
+        let mut lookups = healthy();
+        for lookup in &mut lookups {
+            lookup.millis = 1868;
+        }
+        let found = findings(&lookups);
+        assert_eq!(found[0].verdict, Verdict::Unknown);
+        assert!(!found.iter().any(Finding::is_trouble), "{found:?}");
     }
 
     #[test]

@@ -29,6 +29,7 @@ static OUTBOUND_BLOCKED: Fault = Fault {
         "iptables-reject-rule",
         "conntrack-full",
         "mtu-mixed",
+        "cpu-pressure",
     ],
     remedy: "Check routes, network security groups and the firewall on the way to it.",
 };
