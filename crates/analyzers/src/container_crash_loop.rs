@@ -165,8 +165,7 @@ fn report(found: &Loop, all: &Containers, inputs: &dyn Inputs) -> Finding {
             let remedy = remedy(ended).unwrap_or_else(|| {
                 format!("Read the end of {}, and correct what it complains about.", words.file)
             });
-            // The very last line first: a screen shows few.
-            finding.evidences(words.evidence.into_iter().rev()).remedy(remedy)
+            finding.evidences(words.evidence).remedy(remedy)
         }
         None => finding.remedy(remedy(ended).unwrap_or_else(|| {
             format!(

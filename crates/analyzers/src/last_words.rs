@@ -12,8 +12,10 @@ use crate::runtime::shortened;
 
 /// The folders of the logs (see the action `container-logs`), below it.
 const FOLDERS: [&str; 3] = ["pods", "docker", "api"];
+/// Lines among which a complaint is looked for.
+const LINES: usize = 8;
 /// Lines that are quoted.
-const LINES: usize = 3;
+const QUOTED: usize = 3;
 /// Most bytes of a log that are read: above what kubelets keep in one file, 10 MiB.
 const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
 /// Most bytes of a line that are looked at.
@@ -23,9 +25,9 @@ const MAX_SAID_CHARS: usize = 160;
 
 /// The end of a log.
 pub(crate) struct LastWords {
-    /// The last lines, as evidence.
+    /// The last lines, as evidence: the one that is said first, then the newest.
     pub(crate) evidence: Vec<Evidence>,
-    /// What the very last one says, without what the runtime adds.
+    /// What the last complaint among them says, or else the very last line, without what the runtime adds.
     pub(crate) said: Option<String>,
     /// The log.
     pub(crate) file: ArtifactPath,
@@ -35,8 +37,14 @@ pub(crate) struct LastWords {
 pub(crate) fn of(inputs: &dyn Inputs, row: &RuntimeContainer) -> Option<LastWords> {
     let file = log_of(inputs, row)?;
     let lines = tail(inputs, &file).ok()?;
-    let said = lines.back().map(|(_, line)| said(line)).filter(|said| !said.is_empty());
-    let evidence = lines.into_iter().map(|(number, line)| {
+    // A runtime copies both streams at once, so complaints can come before the output that they ended.
+    let complaint = lines.iter().rposition(|(_, line)| is_complaint(line));
+    let words = complaint.and_then(|at| lines.get(at)).or_else(|| lines.back());
+    let words = words.map(|(number, line)| (*number, said(line)));
+    let (first, said) = words.map_or((None, None), |(number, said)| (Some(number), Some(said)));
+    let mut quoted: Vec<_> = lines.into_iter().rev().collect();
+    quoted.sort_by_key(|(number, _)| Some(*number) != first);
+    let evidence = quoted.into_iter().take(QUOTED).map(|(number, line)| {
         shortened(Evidence {
             file: file.to_string(),
             line: Some(number),
@@ -107,6 +115,11 @@ fn tail(inputs: &dyn Inputs, file: &ArtifactPath) -> std::io::Result<VecDeque<(u
     }
 }
 
+/// Whether a line was written to standard error.
+fn is_complaint(line: &str) -> bool {
+    line.split(' ').nth(1) == Some("stderr") || (line.starts_with('{') && line.contains(r#""stream":"stderr""#))
+}
+
 /// What the container wrote, of a line of the CRI's (`<time> stdout F <text>`) or docker's log.
 fn said(line: &str) -> String {
     let text = if line.starts_with('{') {
@@ -145,6 +158,15 @@ mod tests {
     }
 
     #[test]
+    fn a_complaint_counts_wherever_the_runtime_put_it() {
+        let log = "2026-11-20T10:00:00.1Z stderr F giving up\n2026-11-20T10:00:00.2Z stdout F working\n";
+        let artifacts = Artifacts::default().with("container-logs", "pods/shop_web-1_u1/web/1.log", log);
+        let last = of(&artifacts, &ended(1, 1, 1)).unwrap();
+        assert_eq!(last.said.as_deref(), Some("giving up"));
+        assert_eq!(last.evidence[0].line, Some(1));
+    }
+
+    #[test]
     fn the_log_of_the_very_instance_is_read() {
         let log = |n: u32, text: &str| (format!("pods/shop_web-1_u1/web/{n}.log"), text.to_owned());
         let mut artifacts = Artifacts::default();
@@ -161,8 +183,8 @@ mod tests {
         let last = of(&artifacts, &ended(10, 1, 1)).unwrap();
         assert_eq!(last.said.as_deref(), Some("giving up"));
         let lines: Vec<_> = last.evidence.iter().map(|evidence| evidence.line.unwrap()).collect();
-        assert_eq!(lines, [2, 4, 5]);
-        assert!(last.evidence[2].file.ends_with("/web/10.log"));
+        assert_eq!(lines, [5, 4, 2]);
+        assert!(last.evidence[0].file.ends_with("/web/10.log"));
         // Of an instance without a log, the newest log is the next best.
         assert_eq!(
             of(&artifacts, &ended(11, 1, 1)).unwrap().said.as_deref(),
