@@ -1,15 +1,33 @@
 //! What is said about a run's artifacts, by everything that judges: at the end of `collect` and, of an archive, by `analyze`.
 
 use periscope_analyzers::{CATALOG, analysis_json};
-use periscope_core::{Analyzer, Finding, Inputs, analyze_all};
-use periscope_redact::{ContentKind, Redactor, Rules};
+use periscope_core::{Analyzer, Evidence, Finding, Inputs, analyze_all};
+use periscope_redact::{ContentKind, Redactor, Rules, redact_str};
 use periscope_scan::{Outcome, RuleFindings};
 
 /// The findings about these artifacts, in whose logs rules found what `outcome` has.
 pub(crate) fn judge(outcome: Outcome, inputs: &dyn Inputs) -> Vec<Finding> {
     let rules = RuleFindings::new(outcome);
     let analyzers = CATALOG.iter().copied().chain([&rules as &dyn Analyzer]);
-    analyze_all(analyzers, inputs)
+    let findings = analyze_all(analyzers, inputs);
+    findings.into_iter().map(redacted).collect()
+}
+
+/// What a finding says is put together from redacted pieces, which could make a secret again; it is shown in more places
+/// than a document that passes the redactor.
+fn redacted(finding: Finding) -> Finding {
+    let clean = |text: String| redact_str(&text).into_owned();
+    let evidence = finding.evidence.into_iter().map(|evidence| Evidence {
+        quote: clean(evidence.quote),
+        ..evidence
+    });
+    Finding {
+        object: clean(finding.object),
+        title: clean(finding.title),
+        evidence: evidence.collect(),
+        remedy: clean(finding.remedy),
+        ..finding
+    }
 }
 
 /// The findings as `analysis.json` holds them: like every artifact, the document has passed the redactor.
