@@ -137,6 +137,14 @@ impl Names {
         (pod, container)
     }
 
+    /// Whether the victim's pod is no longer on the node: then nothing is broken by it now.
+    fn is_gone(&self, kill: &Kill) -> bool {
+        let (Some(pods), Some(group)) = (&self.pods, kill.victim()) else {
+            return false;
+        };
+        pods.rows.iter().all(|(_, pod)| pod.uid != group.uid)
+    }
+
     /// The line of the group whose limit was reached, with the limit.
     fn limit(&self, path: &str) -> Option<(u64, Evidence)> {
         let groups = self.groups.as_ref()?;
@@ -167,7 +175,9 @@ impl Names {
         let why = why(last, limit_group, limit.as_ref().map(|(bytes, _)| *bytes));
         let title = format!("The kernel killed {task}{of}{when}: {why}.");
         let is_lately = ago.is_none_or(|ago| ago <= LATELY);
-        let finding = if is_lately || kills.len() >= OFTEN {
+        let is_own_limit = limit_group.is_some_and(|path| PodCgroup::parse(path).is_some());
+        let is_over = is_own_limit && last.is_some_and(|kill| self.is_gone(kill));
+        let finding = if !is_over && (is_lately || kills.len() >= OFTEN) {
             OOM_KILL.fail(object, title)
         } else {
             OOM_KILL.warn(object, title)
@@ -349,6 +359,17 @@ mod tests {
         let gone = container().replace("1111", "9999");
         let artifacts = with_kill(archive(), 1, "2026-11-20T09:48:00Z", &gone, &gone);
         assert!(findings(&artifacts)[0].object.contains("pod with uid 99999999-2222"));
+        assert_eq!(
+            findings(&artifacts)[0].verdict,
+            Verdict::Warn,
+            "its own limit hurts nobody now"
+        );
+        let by_node = with_kill(archive(), 1, "2026-11-20T09:48:00Z", &gone, "");
+        assert_eq!(
+            findings(&by_node)[0].verdict,
+            Verdict::Fail,
+            "the node's lack of memory does"
+        );
         let service = "/system.slice/kubelet.service";
         let artifacts = with_kill(archive(), 1, "2026-11-20T09:48:00Z", service, service);
         assert_eq!(findings(&artifacts)[0].object, "kubelet.service");
