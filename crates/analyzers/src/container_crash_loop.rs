@@ -22,7 +22,7 @@ const MANY: u32 = 3;
 
 static CRASH_LOOP: Fault = Fault {
     id: "container-crash-loop",
-    summary: "a container ends soon after each start",
+    summary: "A container ends soon after each start",
     severity: Severity::High,
     caused_by: &[
         "volume-mount-failed",

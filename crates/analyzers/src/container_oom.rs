@@ -18,7 +18,7 @@ const RECENT: SignedDuration = SignedDuration::from_hours(1);
 
 static CONTAINER_OOM: Fault = Fault {
     id: "container-oom",
-    summary: "a container was killed for using more memory than its limit allows",
+    summary: "A container was killed for using more memory than its limit allows",
     severity: Severity::High,
     caused_by: &[],
     remedy: "Raise the container's memory limit, or find out why it needs more than it did.",

@@ -24,7 +24,7 @@ const MAX_WHY_CHARS: usize = 180;
 
 static AUTH: Fault = Fault {
     id: "image-pull-auth",
-    summary: "a registry does not give an image to this node",
+    summary: "A registry does not give an image to this node",
     severity: Severity::High,
     caused_by: &["clock-unsynchronised"],
     remedy: "Give the node's identity the right to pull (`az aks update --attach-acr`), or correct the pod's imagePullSecrets.",
@@ -32,7 +32,7 @@ static AUTH: Fault = Fault {
 
 static NOT_FOUND: Fault = Fault {
     id: "image-pull-not-found",
-    summary: "an image does not exist under the name that a pod asks for",
+    summary: "An image does not exist under the name that a pod asks for",
     severity: Severity::High,
     caused_by: &[],
     remedy: "Correct the image's name or tag in the pod, or push it.",
@@ -40,7 +40,7 @@ static NOT_FOUND: Fault = Fault {
 
 static NETWORK: Fault = Fault {
     id: "image-pull-network",
-    summary: "the registry of an image cannot be reached",
+    summary: "The registry of an image cannot be reached",
     severity: Severity::High,
     caused_by: &[
         "dns-server-failing",
@@ -56,7 +56,7 @@ static NETWORK: Fault = Fault {
 
 static DISK: Fault = Fault {
     id: "image-pull-disk",
-    summary: "an image does not fit onto the node's disk",
+    summary: "An image does not fit onto the node's disk",
     severity: Severity::High,
     caused_by: &["disk-full", "inodes-full", "filesystem-read-only"],
     remedy: "Free space where images are kept, or give the nodes larger disks.",

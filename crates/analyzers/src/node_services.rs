@@ -24,7 +24,7 @@ static UNIT_FAILED: Fault = Fault {
 
 static UNIT_RESTARTING: Fault = Fault {
     id: "unit-restarting",
-    summary: "systemd starts a unit again and again",
+    summary: "Systemd starts a unit again and again",
     severity: Severity::Medium,
     caused_by: &["filesystem-read-only", "disk-full", "oom-kill", "memory-pressure"],
     remedy: "Read why it ends with `journalctl -u` and the unit's name.",

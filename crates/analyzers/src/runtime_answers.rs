@@ -12,7 +12,7 @@ const CONNECT: &str = "connect";
 
 static NOT_ANSWERING: Fault = Fault {
     id: "runtime-not-answering",
-    summary: "the container runtime gives no answers: no container can be started or stopped",
+    summary: "The container runtime gives no answers: no container can be started or stopped",
     severity: Severity::Critical,
     caused_by: &[
         "disk-full",
@@ -27,7 +27,7 @@ static NOT_ANSWERING: Fault = Fault {
 
 static NOT_READY: Fault = Fault {
     id: "runtime-not-ready",
-    summary: "the container runtime says of itself that it is not ready",
+    summary: "The container runtime says of itself that it is not ready",
     severity: Severity::Critical,
     caused_by: &["disk-full", "filesystem-read-only"],
     remedy: "Read the end of the runtime's journal for what failed at its start.",
@@ -35,7 +35,7 @@ static NOT_READY: Fault = Fault {
 
 static NETWORK_NOT_READY: Fault = Fault {
     id: "runtime-network-not-ready",
-    summary: "the container runtime has no network for pods: its network plug-in is not set up",
+    summary: "The container runtime has no network for pods: its network plug-in is not set up",
     severity: Severity::High,
     caused_by: &["cni-config-missing", "cni-addresses-exhausted", "provisioning-failed"],
     remedy: "Look at the network plug-in, not at the runtime: its configuration in /etc/cni/net.d and the pods that write it.",

@@ -20,7 +20,7 @@ const JOURNALS: [&str; 2] = ["journal/containerd.log", "journal/docker.log"];
 
 static RESTARTING: Fault = Fault {
     id: "runtime-restarting",
-    summary: "the container runtime ends and is started over and over",
+    summary: "The container runtime ends and is started over and over",
     severity: Severity::High,
     caused_by: &[
         "disk-full",

@@ -39,3 +39,29 @@ pub(crate) fn document(findings: &[Finding]) -> anyhow::Result<Vec<u8>> {
     redactor.finish(&mut clean)?;
     Ok(clean)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use periscope_analyzers::CATALOG;
+    use periscope_scan::RuleSet;
+
+    #[test]
+    fn every_cause_is_a_fault_that_something_finds() {
+        let rules = RuleSet::builtin();
+        let forms: Vec<_> = rules.rules().iter().filter_map(|rule| rule.finding.as_ref()).collect();
+        let faults: Vec<_> = CATALOG.iter().flat_map(|analyzer| analyzer.descriptor().faults).collect();
+        let known: BTreeSet<&str> = faults
+            .iter()
+            .map(|fault| fault.id)
+            .chain(forms.iter().map(|form| form.fault.as_str()))
+            .collect();
+        let causes = faults
+            .iter()
+            .flat_map(|fault| fault.caused_by.iter().copied())
+            .chain(forms.iter().flat_map(|form| form.caused_by.iter().map(String::as_str)));
+        let unknown: Vec<_> = causes.filter(|cause| !known.contains(cause)).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+}
