@@ -51,7 +51,10 @@ mod tests {
     fn every_cause_is_a_fault_that_something_finds() {
         let rules = RuleSet::builtin();
         let forms: Vec<_> = rules.rules().iter().filter_map(|rule| rule.finding.as_ref()).collect();
-        let faults: Vec<_> = CATALOG.iter().flat_map(|analyzer| analyzer.descriptor().faults).collect();
+        let faults: Vec<_> = CATALOG
+            .iter()
+            .flat_map(|analyzer| analyzer.descriptor().faults)
+            .collect();
         let known: BTreeSet<&str> = faults
             .iter()
             .map(|fault| fault.id)
