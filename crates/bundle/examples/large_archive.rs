@@ -1,6 +1,5 @@
 //! Writes a large archive for measuring how fast archives are looked into: `large_archive FILE tar.gz|zip FILES BYTES`
 //! makes one of so many files whose compressed content has so many bytes in all, with a manifest that names them.
-#![expect(clippy::disallowed_methods, reason = "a file of our own making")]
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
