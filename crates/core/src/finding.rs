@@ -68,7 +68,7 @@ pub struct Finding {
     /// The fault that was found too and is the likeliest cause of this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// The faults that usually cause this one, the likeliest first; what [`group`](crate::group) chooses from.
+    /// The faults that usually cause this one, the likeliest first; what [`group`](crate::group()) chooses from.
     #[serde(skip)]
     pub caused_by: Vec<String>,
 }

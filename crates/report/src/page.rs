@@ -19,7 +19,7 @@ pub struct Report<'a> {
     pub findings: &'a [Finding],
     /// The errors and warnings of all logs.
     pub timeline: &'a Timeline,
-    /// What has samples; see [`charts`](crate::charts).
+    /// What has samples; see [`charts`](crate::charts()).
     pub charts: &'a [Chart],
 }
 

@@ -73,7 +73,7 @@ pub(crate) struct KubeObjects {
 }
 
 impl KubeObjects {
-    /// The objects of `entries` (see [`KubeObjectEntry`](super::KubeObjectEntry)), from `cluster`.
+    /// The objects of `entries` (see [`KubeObjectEntry`]), from `cluster`.
     pub(crate) fn new(cluster: Result<ClusterAccess, String>, entries: Vec<String>) -> Self {
         Self { cluster, entries }
     }
