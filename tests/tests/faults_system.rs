@@ -256,10 +256,9 @@ fn a_container_that_the_kernel_kills() {
         Some(id.strip_prefix("containerd://")?.to_owned())
     });
     let group = cluster.run_on_node(&["find", "/sys/fs/cgroup/memory", "-type", "d", "-name", &id]);
-    let before = kills().len();
     let script = format!("echo $$ > {}/cgroup.procs; exec tail /dev/zero", group.trim());
     let hungry = Script::start(cluster, &script);
-    let line = eventually("the kernel kills it", || kills().get(before).cloned());
+    let line = eventually("the kernel kills it", || kill_in(&id));
     drop(hungry);
     let _lines = KernelLines::write(cluster, &[&line]);
     let diagnosis = turn.diagnose(&["--actions", "system,kubelet,system-logs"]);
@@ -275,12 +274,12 @@ fn a_container_that_the_kernel_kills() {
     );
 }
 
-/// The kernel's lines about whom it killed, oldest first.
-fn kills() -> Vec<String> {
+/// The kernel's line about whom it killed in this container.
+fn kill_in(container: &str) -> Option<String> {
     let output = Command::new("dmesg").arg("--notime").output().expect("dmesg runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let lines = text.lines().filter(|line| line.starts_with("oom-kill:constraint="));
-    lines.map(str::to_owned).collect()
+    let mut kills = text.lines().filter(|line| line.starts_with("oom-kill:constraint="));
+    kills.find(|line| line.contains(container)).map(str::to_owned)
 }
 
 /// A file system that finds itself broken, and goes read-only by its own option.

@@ -56,6 +56,7 @@ fn lint(folder: Option<&Path>) -> Exit {
             let built_in = RuleSet::builtin().rules().len();
             let text = match all.rules().len() - built_in {
                 0 => format!("{built_in} built-in rules are in order\n"),
+                1 => format!("1 rule is in order, beside {built_in} built-in ones\n"),
                 own => format!("{own} rules are in order, beside {built_in} built-in ones\n"),
             };
             print(&text);

@@ -225,3 +225,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_rule_of_the_programming_guide_is_in_order() {
+    let guide = include_str!("../../../docs/programming-guide.md");
+    let rules: Vec<_> = guide
+        .split("```yaml")
+        .skip(1)
+        .filter_map(|text| text.split("```").next())
+        .collect();
+    assert_eq!(rules.len(), 1);
+    let file = RuleFile {
+        name: "programming-guide.md".to_owned(),
+        text: rules.concat(),
+    };
+    assert_eq!(RuleSet::lint(&[file]), []);
+}

@@ -37,11 +37,12 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result<ExitCode> {
         let Self { write } = self;
-        build(&["periscope-scan", "--example", "throughput"])?;
+        build(&["periscope-scan", "--example", "scan_throughput"])?;
         let log = make_log()?;
         let mut rows = String::new();
         let ours =
-            run(Command::new(target().join("release/examples/throughput")).args([STANDS_FOR.as_ref(), log.as_path()]))?;
+            run(Command::new(target().join("release/examples/scan_throughput"))
+                .args([STANDS_FOR.as_ref(), log.as_path()]))?;
         let mut fields = ours.trim().split('\t').skip(1);
         let mut field = || fields.next().with_context(|| format!("unexpected line {ours:?}"));
         let (bytes, lines, seconds): (f64, u64, f64) = (field()?.parse()?, field()?.parse()?, field()?.parse()?);

@@ -1,5 +1,5 @@
 //! Prints how fast logs are scanned with all rules, in megabytes per second of processor time. To be run as
-//! `cargo run --release -p periscope-scan --example throughput`, which makes its own text, or with the names of files,
+//! `cargo run --release -p periscope-scan --example scan_throughput`, which makes its own text, or with the names of files,
 //! each behind the path in an archive that it stands for: then a line of tab-separated figures for each.
 #![expect(clippy::disallowed_methods, reason = "a tool for whoever works on this crate")]
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]

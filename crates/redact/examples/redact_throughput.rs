@@ -1,5 +1,5 @@
 //! Prints how fast the redactor is, in megabytes per second of processor time, for several kinds of text. To be run as
-//! `cargo run --release -p periscope-redact --example throughput`.
+//! `cargo run --release -p periscope-redact --example redact_throughput`.
 #![expect(clippy::disallowed_methods, reason = "a tool for whoever works on this crate")]
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 

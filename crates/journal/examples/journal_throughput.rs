@@ -1,4 +1,4 @@
-//! Measures how fast the journal files of a directory become text: `throughput DIR [OUT]`.
+//! Measures how fast the journal files of a directory become text: `journal_throughput DIR [OUT]`.
 #![expect(clippy::disallowed_methods, reason = "a tool for whoever works on this crate")]
 
 use std::error::Error;
@@ -10,7 +10,7 @@ use periscope_journal::{Selection, Selector, Source, Transcript};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let dir = args.next().ok_or("usage: throughput DIR [OUT]")?;
+    let dir = args.next().ok_or("usage: journal_throughput DIR [OUT]")?;
     let mut out: Box<dyn Write> = match args.next() {
         Some(path) => Box::new(io::BufWriter::new(File::create(path)?)),
         None => Box::new(io::sink()),
