@@ -7,6 +7,7 @@ mod collect;
 mod fixture;
 mod journal;
 mod log_text;
+mod looking;
 mod machine;
 mod measure;
 mod parts;

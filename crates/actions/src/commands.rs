@@ -29,6 +29,10 @@ pub(crate) struct CommandRow {
 /// What programs say on standard error, in the C locale, when the right to do something is missing.
 const DENIALS: [&str; 3] = ["Permission denied", "Operation not permitted", "must be root"];
 
+/// What tools of systemd say where another init runs the machine (`systemd`, `src/basic/util.c`, `sd_booted`; EHOSTDOWN of
+/// `bus_connect_system_systemd`). A bus that does not answer on a machine of systemd says something else.
+const NO_SYSTEMD: [&str; 2] = ["not been booted with systemd", "Failed to connect to bus: Host is down"];
+
 /// What it means when a command that ended well printed nothing.
 #[derive(Debug)]
 pub(crate) enum Silence {
@@ -122,6 +126,8 @@ fn state_of_end(end: &CommandEnd) -> State {
         State::TimedOut
     } else if DENIALS.iter().any(|denial| end.stderr_tail.contains(denial)) {
         State::Denied
+    } else if NO_SYSTEMD.iter().any(|words| end.stderr_tail.contains(words)) {
+        State::NotApplicable
     } else {
         State::Failed
     }
@@ -187,6 +193,17 @@ mod tests {
     async fn a_command_that_hangs_in_silence_leaves_a_record_only() {
         let run = run(Script::hangs()).await;
         assert_eq!((run.state("out.txt"), run.content("out.txt")), (State::TimedOut, None));
+    }
+
+    #[rstest::rstest]
+    #[case::another_init("Failed to connect to bus: Host is down\n", State::NotApplicable)]
+    #[case::broken_bus("Failed to connect to bus: Connection refused\n", State::Failed)]
+    #[case::no_right("tool: Operation not permitted\n", State::Denied)]
+    #[tokio::test]
+    async fn what_a_command_complains_of_is_its_state(#[case] said: &str, #[case] state: State) {
+        let run = run(Script::fails(1, said)).await;
+        assert_eq!(run.state("out.txt"), state);
+        assert!(run.reason("out.txt").contains(said.trim()), "{}", run.reason("out.txt"));
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! `cargo xtask bench analyze`: how fast logs are scanned with all rules, beside a search for one word in the same file.
+//! `cargo xtask bench analyze`: how fast logs are scanned with all rules, beside a search for one word in the same file, and
+//! how fast a large archive is looked into.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -15,7 +16,7 @@ use crate::command::{run, say};
 use crate::services::place::{target, workspace};
 
 /// The heading of the figures in `docs/benchmarks.md`, the last of that page.
-const HEADING: &str = "## Rules over logs\n";
+const HEADING: &str = "## Rules over logs, and looking into archives\n";
 /// The log of a container that is made for it, in bytes.
 const SIZE: u64 = 256 << 20;
 /// Lines of one kind one after another, and the time between two.
@@ -61,7 +62,7 @@ impl Args {
             "{HEADING}\nMeasured by `cargo xtask bench analyze --write` on one core, in seconds of processor time, the least of five runs: {:.0} MiB \
              of a container's log in {lines} lines, in pieces of 128 KiB.\n\n| | Seconds | MiB/s |\n|---|---:|---:|\n{rows}",
             bytes / MIB
-        );
+        ) + &super::looking::figures()?;
         say(&format!("done\n\n{section}"));
         if write {
             let path = workspace().join("docs/benchmarks.md");
