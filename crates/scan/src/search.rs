@@ -57,7 +57,7 @@ impl<T: Copy> Search<T> {
             fast: Fast::new(&searched)?,
             exact: AhoCorasick::builder()
                 .match_kind(MatchKind::Standard)
-                .kind(Some(AhoCorasickKind::ContiguousNFA))
+                .kind(Some(AhoCorasickKind::DFA))
                 .build(&names)?,
             targets,
         })

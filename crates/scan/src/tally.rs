@@ -1,7 +1,7 @@
 //! Counts errors and warnings for the timeline while logs are read. Like what rules find, the result does not depend on
 //! the order in which it is put together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -24,12 +24,43 @@ pub(crate) struct Mark {
     pub(crate) text: String,
 }
 
+/// The newest lines. In most logs each line is newer than all before it, so they are put in order only now and then.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Newest {
+    /// Up to twice as many as are kept.
+    marks: Vec<Mark>,
+    /// What is older than this is not kept.
+    oldest: Option<Timestamp>,
+}
+
+impl Newest {
+    fn wants(&self, time: Timestamp) -> bool {
+        self.oldest.is_none_or(|oldest| oldest <= time)
+    }
+
+    fn push(&mut self, mark: Mark) {
+        self.marks.push(mark);
+        if self.marks.len() >= 2 * MAX_ENTRIES {
+            self.marks = std::mem::take(self).kept();
+            self.oldest = self.marks.first().map(|mark| mark.time);
+        }
+    }
+
+    /// What is kept, in order.
+    fn kept(mut self) -> Vec<Mark> {
+        self.marks.sort_unstable();
+        let surplus = self.marks.len().saturating_sub(MAX_ENTRIES);
+        self.marks.drain(..surplus);
+        self.marks
+    }
+}
+
 /// Counts, and the newest lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tally {
     width: i64,
     buckets: BTreeMap<(i64, Source, Level), u64>,
-    newest: BTreeMap<(Source, Level), BTreeSet<Mark>>,
+    newest: BTreeMap<(Source, Level), Newest>,
     untimed: u64,
 }
 
@@ -63,8 +94,8 @@ impl Tally {
             .or_default() += 1;
         self.bound();
         let newest = self.newest.entry((source, level)).or_default();
-        if newest.len() < MAX_ENTRIES || newest.first().is_none_or(|first| first.time <= time) {
-            insert(newest, mark());
+        if newest.wants(time) {
+            newest.push(mark());
         }
     }
 
@@ -78,10 +109,10 @@ impl Tally {
                 .or_default() += count;
         }
         self.bound();
-        for (of, marks) in other.newest {
+        for (of, other) in other.newest {
             let newest = self.newest.entry(of).or_default();
-            for mark in marks {
-                insert(newest, mark);
+            for mark in other.kept() {
+                newest.push(mark);
             }
         }
     }
@@ -113,14 +144,14 @@ impl Tally {
         let mut buckets: Vec<_> = buckets.collect();
         // By the words for the sources, as in the document.
         buckets.sort_by(|a, b| (a.start, &a.source, a.level).cmp(&(b.start, &b.source, b.level)));
-        let entries = self.newest.iter().flat_map(|((source, level), marks)| {
-            marks.iter().map(move |mark| TimelineEntry {
+        let entries = self.newest.iter().flat_map(|((source, level), newest)| {
+            newest.clone().kept().into_iter().map(move |mark| TimelineEntry {
                 time: mark.time,
                 level: *level,
                 source: source.as_str().to_owned(),
                 file: mark.file.as_ref().clone(),
                 line: Some(mark.line),
-                text: mark.text.clone(),
+                text: mark.text,
             })
         });
         let mut entries: Vec<_> = entries.collect();
@@ -133,13 +164,6 @@ impl Tally {
             entries,
             untimed: self.untimed,
         }
-    }
-}
-
-fn insert(newest: &mut BTreeSet<Mark>, mark: Mark) {
-    newest.insert(mark);
-    if newest.len() > MAX_ENTRIES {
-        newest.pop_first();
     }
 }
 
