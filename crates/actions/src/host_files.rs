@@ -187,6 +187,29 @@ async fn copy_opened(
     }
 }
 
+/// The files that a pattern names, for artifacts below `files`; a folder that may not be looked into is recorded under the
+/// pattern's name.
+pub(crate) async fn glob(root: &HostRoot, sink: &Sink, pattern: &str) -> Vec<HostPath> {
+    let (root, asked) = (root.clone(), pattern.to_owned());
+    let name = format!("files{pattern}");
+    match off_thread(move || root.glob(&asked)).await {
+        Ok(Ok(matches)) => {
+            for error in &matches.unread {
+                record(sink, &name, error);
+            }
+            matches.paths
+        }
+        Ok(Err(error)) => {
+            record(sink, &name, &error);
+            Vec::new()
+        }
+        Err(error) => {
+            sink.record(&name, State::Failed, error.to_string());
+            Vec::new()
+        }
+    }
+}
+
 /// Records that a file was not had, and why.
 pub(crate) fn record(sink: &Sink, name: &str, error: &HostError) -> State {
     let state = state_of(error);

@@ -39,6 +39,20 @@ pub struct ResourceType {
 }
 
 impl ResourceType {
+    /// Pods, which every API server has: they can be asked for without a look at what it serves.
+    pub fn pods() -> Self {
+        Self {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            plural: "pods".to_owned(),
+            singular: "pod".to_owned(),
+            short_names: Vec::new(),
+            namespaced: true,
+            listable: true,
+        }
+    }
+
     /// `apiVersion` of the objects: `v1`, `apps/v1`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() {

@@ -14,6 +14,7 @@ mod network_state;
 mod pod_cgroup;
 mod resolv_conf;
 mod runtime;
+mod sizes;
 mod system;
 mod units;
 
@@ -32,6 +33,7 @@ pub use runtime::{
     CallFailure, ContainerState, RuntimeCall, RuntimeCondition, RuntimeContainer, RuntimeFilesystem, RuntimeImage,
     RuntimePlugin, RuntimeSandbox, RuntimeStatus, RuntimeVersion,
 };
+pub use sizes::bytes_in_words;
 pub use system::{
     Boot, BootEvent, Cgroup, CgroupCpu, CgroupCpuRecent, CgroupMemory, CgroupPids, Consumer, Disk, Fill, NodePod,
     Process,

@@ -27,7 +27,7 @@ pub(super) async fn gather(access: &ClusterAccess, node: &str, sink: &Sink) -> H
         namespace: None,
         fields: Some(format!("spec.nodeName={node}")),
     };
-    let resource = pods();
+    let resource = ResourceType::pods();
     let mut list = access.list(&resource, &scope);
     let mut names = HashSet::new();
     let mut rows = Vec::new();
@@ -144,17 +144,4 @@ async fn finish(mut writer: ArtifactWriter, last: &str, ending: Option<(State, S
 async fn write(writer: &mut ArtifactWriter, text: &str) {
     // Writing never fails: what went wrong is in the state that the artifact ends with.
     writer.write_all(text.as_bytes()).await.ok();
-}
-
-fn pods() -> ResourceType {
-    ResourceType {
-        group: String::new(),
-        version: "v1".to_owned(),
-        kind: "Pod".to_owned(),
-        plural: "pods".to_owned(),
-        singular: "pod".to_owned(),
-        short_names: Vec::new(),
-        namespaced: true,
-        listable: true,
-    }
 }

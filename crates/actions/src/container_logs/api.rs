@@ -129,7 +129,7 @@ async fn list(
         namespace,
         fields: Some(format!("spec.nodeName={}", cx.node.name)),
     };
-    let resource = pod_resource();
+    let resource = ResourceType::pods();
     let mut objects = cluster.list(&resource, &scope);
     let mut pods = 0;
     let (mut unreadable, mut first_error) = (0_usize, None);
@@ -153,19 +153,6 @@ async fn list(
         missing = Some(missing.map_or_else(|| why.clone(), |more| format!("{more}; {why}")));
     }
     Ok(Listed { pods, missing })
-}
-
-fn pod_resource() -> ResourceType {
-    ResourceType {
-        group: String::new(),
-        version: "v1".to_owned(),
-        kind: "Pod".to_owned(),
-        plural: "pods".to_owned(),
-        singular: "pod".to_owned(),
-        short_names: Vec::new(),
-        namespaced: true,
-        listable: true,
-    }
 }
 
 fn logs_of(pod: &Pod) -> Vec<Wanted> {

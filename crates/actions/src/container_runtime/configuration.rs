@@ -3,7 +3,7 @@
 use periscope_core::{ArtifactSpec, Content, Sink, State};
 use periscope_host::{HostPath, HostRoot};
 
-use crate::host_files::{collect, off_thread, record};
+use crate::host_files::{collect, glob, off_thread, record};
 
 /// Largest file that is read; the usual ones have some kilobytes.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
@@ -55,26 +55,6 @@ pub(super) async fn gather(root: &HostRoot, sink: &Sink) {
     if found == 0 {
         let reason = "there is no configuration file of containerd, CRI-O or docker";
         sink.record("files", State::NotPresent, reason);
-    }
-}
-
-async fn glob(root: &HostRoot, sink: &Sink, pattern: &'static str) -> Vec<HostPath> {
-    let root = root.clone();
-    match off_thread(move || root.glob(pattern)).await {
-        Ok(Ok(matches)) => {
-            for error in &matches.unread {
-                record(sink, &format!("files{pattern}"), error);
-            }
-            matches.paths
-        }
-        Ok(Err(error)) => {
-            record(sink, &format!("files{pattern}"), &error);
-            Vec::new()
-        }
-        Err(error) => {
-            sink.record(&format!("files{pattern}"), State::Failed, error.to_string());
-            Vec::new()
-        }
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 use super::configuration::{self, AZURE_JSON, CERTIFICATE_FLAGS, CERTIFICATES, UNIT_FILES};
 use super::settings::Source;
 use super::{certificates, credentials, process, settings};
-use crate::host_files::{collect, off_thread, reason_of, record, state_of};
+use crate::host_files::{collect, glob, off_thread, reason_of, record, state_of};
 use crate::planned;
 
 /// Largest configuration file that is read.
@@ -172,7 +172,7 @@ impl Kubelet {
             return sources;
         };
         // The kubelet reads only files of this name, in the order of their names.
-        for path in self.glob(sink, &format!("{folder}/*.conf")).await {
+        for path in glob(&self.root, sink, &format!("{folder}/*.conf")).await {
             let name = format!("config.d/{}", path.file_name().unwrap_or_default());
             match self.read(path).await {
                 Ok(source) => {
@@ -206,7 +206,7 @@ impl Kubelet {
     async fn unit_files(&self, sink: &Sink) {
         let mut seen = std::collections::HashSet::new();
         for pattern in UNIT_FILES {
-            for path in self.glob(sink, pattern).await {
+            for path in glob(&self.root, sink, pattern).await {
                 // `/lib` is a link to `/usr/lib` on most nodes.
                 if seen.insert(path.as_str().strip_prefix("/usr").unwrap_or(path.as_str()).to_owned()) {
                     collect(&self.root, sink, &path, &format!("files{path}"), Content::Text).await;
@@ -292,27 +292,6 @@ impl Kubelet {
             })
         })?;
         Ok(Source { path: name, text })
-    }
-
-    /// The files that a pattern names; a folder that may not be looked into is recorded under the pattern's name.
-    async fn glob(&self, sink: &Sink, pattern: &str) -> Vec<HostPath> {
-        let (root, asked) = (self.root.clone(), pattern.to_owned());
-        match off_thread(move || root.glob(&asked)).await {
-            Ok(Ok(matches)) => {
-                for error in &matches.unread {
-                    record(sink, &format!("files{pattern}"), error);
-                }
-                matches.paths
-            }
-            Ok(Err(error)) => {
-                record(sink, &format!("files{pattern}"), &error);
-                Vec::new()
-            }
-            Err(error) => {
-                sink.record(&format!("files{pattern}"), State::Failed, error.to_string());
-                Vec::new()
-            }
-        }
     }
 }
 

@@ -1,19 +1,6 @@
 //! Numbers as people read them, for tables.
 
-/// Bytes with a binary unit: `512 B`, `3.4 MiB`.
-pub(super) fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut tenths = bytes.saturating_mul(10) / 1024;
-    let mut unit = 0;
-    while tenths >= 10_240 && unit + 1 < UNITS.len() {
-        tenths /= 1024;
-        unit += 1;
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-}
+pub(super) use periscope_documents::bytes_in_words as bytes;
 
 /// How much of `whole` is not `left`, in percent; nothing without a whole.
 pub(super) fn used_percent(whole: u64, left: u64) -> String {
