@@ -7,7 +7,7 @@ use periscope_core::{Completeness, Finding, Receipt, RunId, State};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::Configuration;
+use crate::{Configuration, Credentials};
 
 /// Makes runs.
 #[async_trait]
@@ -34,6 +34,8 @@ pub struct Order {
     pub part: Part,
     /// What the user set, as it was when the run began.
     pub configuration: Arc<Configuration>,
+    /// Where fresh credentials of the storage come from when it refuses those of the configuration.
+    pub credentials: Arc<dyn Credentials>,
 }
 
 /// The parts of a run. Every node does its own; one of them does the cluster's too.

@@ -2,8 +2,16 @@
 //!
 //! It gathers nothing itself: what makes a run is given to it as [`Collect`].
 
+mod agent;
 mod collect;
 mod configuration;
+mod election;
+mod reporter;
+mod secret;
 
+pub use agent::PROGRESS_EVERY;
 pub use collect::{Collect, Order, Outcome, Part, Progress, Update};
 pub use configuration::Configuration;
+pub use election::{Decided, Election};
+pub use reporter::{Ending, Reporter, Run, Silent};
+pub use secret::{Credentials, StorageCredentials};
