@@ -77,10 +77,10 @@ fn actions() -> Result<String> {
             &action["timeoutSeconds"],
             action["limitBytes"].as_u64().unwrap_or_default() >> 20,
         );
-        let sensitivity = text(&action["sensitivity"]);
+        let (scope, sensitivity) = (text(&action["scope"]), text(&action["sensitivity"]));
         writeln!(
             page,
-            "At most {timeout} s, {limit} MiB for one artifact; {sensitivity} information.\n"
+            "Once for each {scope}; at most {timeout} s, {limit} MiB for one artifact; {sensitivity} information.\n"
         )?;
         writeln!(page, "| artifact | what |\n|---|---|")?;
         for item in action["items"].as_array().into_iter().flatten() {

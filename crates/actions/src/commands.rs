@@ -139,7 +139,7 @@ mod tests {
     use std::time::Duration;
 
     use async_trait::async_trait;
-    use periscope_core::{Action, ActionContext, ActionError, Content, Descriptor, Sensitivity, State};
+    use periscope_core::{Action, ActionContext, ActionError, Content, Descriptor, Scope, Sensitivity, State};
     use periscope_host::NetworkChoice;
     use periscope_testkit::{ActionRun, Script, ScriptedCommands};
 
@@ -151,6 +151,7 @@ mod tests {
         timeout: Duration::from_mins(1),
         limit: 1024,
         rbac: &[],
+        scope: Scope::Node,
         sensitivity: Sensitivity::Node,
         items: &[],
     };

@@ -21,9 +21,10 @@ fn as_text() -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     for descriptor in CATALOG.iter().map(|entry| entry.descriptor) {
         let bounds = format!(
-            "{} s at most, {} information",
+            "{} s at most, {} information, once for each {}",
             descriptor.timeout.as_secs(),
-            descriptor.sensitivity
+            descriptor.sensitivity,
+            descriptor.scope
         );
         writeln!(text, "{}\n    {} ({bounds})", descriptor.id, descriptor.summary)?;
         let width = descriptor.items.iter().map(|item| item.path.len()).max().unwrap_or(0);
@@ -41,7 +42,13 @@ fn permission(rule: &Rbac) -> String {
     } else {
         rule.group
     };
-    format!("{} {} of {group}", rule.verbs.join(", "), rule.resources.join(", "))
+    let component = rule.component.map(|name| format!(", with the component `{name}`"));
+    format!(
+        "{} {} of {group}{}",
+        rule.verbs.join(", "),
+        rule.resources.join(", "),
+        component.unwrap_or_default()
+    )
 }
 
 fn as_json() -> Result<String> {
@@ -54,6 +61,7 @@ fn as_json() -> Result<String> {
                 "summary": descriptor.summary,
                 "timeoutSeconds": descriptor.timeout.as_secs(),
                 "limitBytes": descriptor.limit,
+                "scope": descriptor.scope.to_string(),
                 "sensitivity": descriptor.sensitivity.to_string(),
                 "rbac": descriptor.rbac.iter().map(permission).collect::<Vec<_>>(),
                 "items": descriptor.items.iter().map(|item| json!({"path": item.path, "summary": item.summary})).collect::<Vec<_>>(),

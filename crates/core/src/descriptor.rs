@@ -15,6 +15,8 @@ pub struct Descriptor {
     pub limit: u64,
     /// What it asks of the Kubernetes API.
     pub rbac: &'static [Rbac],
+    /// Whose state it gathers.
+    pub scope: Scope,
     /// What a reader of its artifacts learns about the people who use the cluster.
     pub sensitivity: Sensitivity,
     /// What it promises, one row per kind of artifact.
@@ -52,6 +54,26 @@ pub struct Rbac {
     pub resources: &'static [&'static str],
     /// Verbs, such as `get` and `list`.
     pub verbs: &'static [&'static str],
+    /// The part of the deployment that grants it, for a rule that the role has only where the user asks for it.
+    pub component: Option<&'static str>,
+}
+
+/// Whose state an action gathers, and so how often it runs where an agent stands on every node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The node's: every node runs it.
+    Node,
+    /// The cluster's, which is the same wherever it is asked for: one node runs it for all.
+    Cluster,
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Node => "node",
+            Self::Cluster => "cluster",
+        })
+    }
 }
 
 /// What kind of information an action takes out of the node.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Action, ActionContext, ActionError, ActionRecord, ArtifactPath, ArtifactSpec, ArtifactStream, Completeness,
-    Content, Descriptor, End, Engine, ItemDescriptor, ItemRecord, Limit, Manifest, NodeInfo, Planned, ReadSeek,
+    Content, Descriptor, End, Engine, ItemDescriptor, ItemRecord, Limit, Manifest, NodeInfo, Planned, ReadSeek, Scope,
     Sensitivity, State, Store, StoreError, Stored, Support,
 };
 
@@ -112,6 +112,7 @@ macro_rules! descriptor {
             timeout: Duration::from_secs(10),
             limit: 1000,
             rbac: &[],
+            scope: Scope::Node,
             sensitivity: Sensitivity::Node,
             items: &[$(ItemDescriptor { path: $path, summary: "" }),*],
         };

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use periscope_cluster::ClusterAccess;
 use periscope_core::{
     Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, NodeInfo, Place, Rbac,
-    Sensitivity, Sink, State, Support,
+    Scope, Sensitivity, Sink, State, Support,
 };
 use periscope_documents::{ApiCall, names, to_lines};
 use periscope_redact::object::redact;
@@ -29,18 +29,22 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
             group: "",
             resources: &["nodes"],
             verbs: &["get"],
+            component: None,
         },
         Rbac {
             group: "",
             resources: &["events", "pods"],
             verbs: &["list"],
+            component: None,
         },
         Rbac {
             group: "coordination.k8s.io",
             resources: &["leases"],
             verbs: &["get"],
+            component: None,
         },
     ],
+    scope: Scope::Node,
     sensitivity: Sensitivity::Configuration,
     items: &[
         ItemDescriptor::new(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use periscope_core::{
     Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem,
-    Sensitivity, Sink, State,
+    Scope, Sensitivity, Sink, State,
 };
 use periscope_documents::{AddressRange, CniConfiguration, CniPlugin, names, to_lines};
 use periscope_host::{EntryKind, HostError, HostPath, HostRoot};
@@ -33,6 +33,7 @@ pub(crate) const DESCRIPTOR: Descriptor = Descriptor {
     timeout: Duration::from_mins(5),
     limit: 128 * 1024 * 1024,
     rbac: &[],
+    scope: Scope::Node,
     sensitivity: Sensitivity::Configuration,
     items: &[
         ItemDescriptor::new(

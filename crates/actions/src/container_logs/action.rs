@@ -8,7 +8,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use periscope_cluster::ClusterAccess;
 use periscope_core::{
-    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem, Rbac,
+    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem, Rbac, Scope,
     Sensitivity, Sink, State,
 };
 use periscope_host::{Confinement, HostError, HostPath, HostPathError, HostRoot};
@@ -35,13 +35,16 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
             group: "",
             resources: &["pods"],
             verbs: &["list"],
+            component: None,
         },
         Rbac {
             group: "",
             resources: &["pods/log"],
             verbs: &["get"],
+            component: None,
         },
     ],
+    scope: Scope::Node,
     sensitivity: Sensitivity::Workload,
     items: &[
         ItemDescriptor::new(

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use periscope_core::{
-    Action, ActionContext, ActionError, Descriptor, ItemDescriptor, PlanContext, PlannedItem, Sensitivity, Sink, State,
+    Action, ActionContext, ActionError, Descriptor, ItemDescriptor, PlanContext, PlannedItem, Scope, Sensitivity, Sink,
+    State,
 };
 use periscope_documents::{CallFailure, names};
 use periscope_host::{CommandRunner, HostError, HostRoot};
@@ -26,6 +27,7 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     timeout: Duration::from_mins(3),
     limit: 64 * 1024 * 1024,
     rbac: &[],
+    scope: Scope::Node,
     sensitivity: Sensitivity::Configuration,
     items: &[
         ItemDescriptor::new(

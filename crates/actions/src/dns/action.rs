@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use hickory_resolver::proto::rr::Name;
 use periscope_core::{
-    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Sensitivity, Sink, State,
+    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Scope, Sensitivity, Sink,
+    State,
 };
 use periscope_documents::{KubeletSettings, Lookup, Network, RecordType, ResolvConf, names, to_lines};
 use periscope_host::{HostPath, HostRoot};
@@ -44,6 +45,7 @@ pub(crate) const DESCRIPTOR: Descriptor = Descriptor {
     timeout: Duration::from_secs(15),
     limit: 4 * 1024 * 1024,
     rbac: &[],
+    scope: Scope::Node,
     sensitivity: Sensitivity::Node,
     items: &[
         ItemDescriptor::new(names::HOST_RESOLV_CONF, "The node's `/etc/resolv.conf`"),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use periscope_core::{
-    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem, Sensitivity,
+    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem, Scope,
+    Sensitivity,
 };
 use periscope_host::{CommandRunner, HostPath, HostRoot, NetworkChoice};
 
@@ -25,6 +26,7 @@ pub(crate) const DESCRIPTOR: Descriptor = Descriptor {
     // A rule is some 150 bytes: a million of them.
     limit: 256 * 1024 * 1024,
     rbac: &[],
+    scope: Scope::Node,
     sensitivity: Sensitivity::Node,
     items: &[
         ItemDescriptor::new(

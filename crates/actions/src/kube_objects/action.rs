@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use periscope_cluster::{Catalogue, ClusterAccess};
 use periscope_core::{
-    Action, ActionContext, ActionError, Descriptor, ItemDescriptor, NodeInfo, PlanContext, PlannedItem, Rbac,
+    Action, ActionContext, ActionError, Descriptor, ItemDescriptor, NodeInfo, PlanContext, PlannedItem, Rbac, Scope,
     Sensitivity, State, Support,
 };
 
@@ -25,18 +25,22 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
             group: "",
             resources: &["events", "pods", "services"],
             verbs: &["get", "list"],
+            component: None,
         },
         Rbac {
             group: "apps",
             resources: &["deployments"],
             verbs: &["get", "list"],
+            component: None,
         },
         Rbac {
             group: "discovery.k8s.io",
             resources: &["endpointslices"],
             verbs: &["list"],
+            component: None,
         },
     ],
+    scope: Scope::Cluster,
     sensitivity: Sensitivity::Configuration,
     items: &[
         ItemDescriptor::new(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use periscope_core::{
     Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem,
-    Sensitivity, Sink, State,
+    Scope, Sensitivity, Sink, State,
 };
 use periscope_documents::{names, to_lines};
 use periscope_host::{CommandRunner, HostError, HostPath, HostProcess, HostRoot};
@@ -29,6 +29,7 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     timeout: Duration::from_mins(1),
     limit: 16 * 1024 * 1024,
     rbac: &[],
+    scope: Scope::Node,
     sensitivity: Sensitivity::Configuration,
     items: &[
         ItemDescriptor::new(CMDLINE, "the running kubelet's arguments, one per line"),

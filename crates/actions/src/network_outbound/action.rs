@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use periscope_core::{
-    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Sensitivity, State,
+    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Scope, Sensitivity, State,
 };
 use periscope_documents::{Connection, names, to_lines};
 use periscope_host::{HostPath, HostRoot};
@@ -35,6 +35,7 @@ pub(crate) const DESCRIPTOR: Descriptor = Descriptor {
     timeout: Duration::from_secs(15),
     limit: 4 * 1024 * 1024,
     rbac: &[],
+    scope: Scope::Node,
     sensitivity: Sensitivity::Node,
     items: &[
         ItemDescriptor::new(

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use periscope_core::{
     Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem,
-    Sensitivity, Sink, State,
+    Scope, Sensitivity, Sink, State,
 };
 use periscope_documents::{names, to_lines};
 use periscope_host::{CommandRunner, HostError, HostPath, HostRoot, NetworkChoice};
@@ -40,6 +40,7 @@ pub(crate) const DESCRIPTOR: Descriptor = Descriptor {
     timeout: Duration::from_mins(1),
     limit: 64 * 1024 * 1024,
     rbac: &[],
+    scope: Scope::Node,
     sensitivity: Sensitivity::Node,
     items: &[
         ItemDescriptor::new(

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use jiff::Timestamp;
 use periscope_core::{
-    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem, Sensitivity,
-    Sink, State,
+    Action, ActionContext, ActionError, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem, Scope,
+    Sensitivity, Sink, State,
 };
 use periscope_host::{Confinement, EntryKind, GlobMatches, HostError, HostPath, HostRoot, Metadata};
 
@@ -33,6 +33,7 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     timeout: Duration::from_mins(10),
     limit: 128 * 1024 * 1024,
     rbac: &[],
+    scope: Scope::Node,
     sensitivity: Sensitivity::Node,
     items: &[ItemDescriptor::new(
         "<path>",

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use periscope_core::{
-    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Sensitivity, Sink, State,
+    Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Scope, Sensitivity, Sink,
+    State,
 };
 use periscope_documents::{SystemdUnit, names, to_lines};
 use periscope_host::{CommandRunner, EntryKind, HostCommand, HostError, HostPath, HostRoot, NetworkChoice};
@@ -32,6 +33,7 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     timeout: Duration::from_mins(1),
     limit: 16 * 1024 * 1024,
     rbac: &[],
+    scope: Scope::Node,
     sensitivity: Sensitivity::Configuration,
     items: &[
         ItemDescriptor::new(

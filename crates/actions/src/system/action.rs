@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use periscope_core::{
     Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem,
-    Sensitivity, Sink, State,
+    Scope, Sensitivity, Sink, State,
 };
 use periscope_documents::{Mount, names, to_lines};
 use periscope_host::{CommandRunner, HostError, HostRoot};
@@ -101,6 +101,7 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     limit: 32 * 1024 * 1024,
     rbac: &[],
     // Command lines are configuration of whoever wrote them.
+    scope: Scope::Node,
     sensitivity: Sensitivity::Configuration,
     items: &ITEMS,
 };

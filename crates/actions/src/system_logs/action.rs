@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use periscope_core::{
     Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, PlanContext, PlannedItem,
-    Sensitivity, Sink, State,
+    Scope, Sensitivity, Sink, State,
 };
 use periscope_documents::to_lines;
 use periscope_host::{CommandRunner, HostRoot};
@@ -27,6 +27,7 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     // journald keeps 4 GiB of files at most unless told otherwise, of which the text of one service is a part.
     limit: 2 * 1024 * 1024 * 1024,
     rbac: &[],
+    scope: Scope::Node,
     sensitivity: Sensitivity::Node,
     items: &[
         ItemDescriptor::new("journal/kernel.log", "the kernel's journal, of all boots"),
