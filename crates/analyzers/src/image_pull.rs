@@ -62,10 +62,18 @@ static DISK: Fault = Fault {
     remedy: "Free space where images are kept, or give the nodes larger disks.",
 };
 
+static OTHER: Fault = Fault {
+    id: "image-pull-failing",
+    summary: "An image cannot be pulled for a reason that has no name here",
+    severity: Severity::High,
+    caused_by: NETWORK.caused_by,
+    remedy: "Read the runtime's words in the evidence; try the pull on the node with `crictl pull`.",
+};
+
 static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
     id: "image-pull",
     summary: "Whether images of containers cannot be had, and why",
-    faults: &[&AUTH, &NOT_FOUND, &NETWORK, &DISK],
+    faults: &[&AUTH, &NOT_FOUND, &NETWORK, &DISK, &OTHER],
 };
 
 /// What a registry's, a runtime's or the network's words stand for. The first row with a word that is in the reason counts:
@@ -232,7 +240,7 @@ fn failure(hit: LineHit) -> Failure {
     let fault = match reason.as_str() {
         "ErrImageNeverPull" | "InvalidImageName" => &NOT_FOUND,
         "RegistryUnavailable" => &NETWORK,
-        _ => cause(&why.to_lowercase()).or_else(|| cause(&said)).unwrap_or(&NETWORK),
+        _ => cause(&why.to_lowercase()).or_else(|| cause(&said)).unwrap_or(&OTHER),
     };
     Failure {
         pod: pod.unwrap_or_default(),
@@ -267,7 +275,8 @@ fn report(failure: &Failure) -> Finding {
         "image-pull-auth" => "the registry refuses it to this node",
         "image-pull-not-found" => "there is no such image",
         "image-pull-disk" => "the disk has no room for it",
-        _ => "the registry cannot be reached",
+        "image-pull-network" => "the registry cannot be reached",
+        _ => "it cannot be pulled",
     };
     let title = format!(
         "Pod {pod} waits for the image{image}: {what} (at {}: {why_tail}).",
@@ -375,6 +384,7 @@ mod tests {
         "image-pull-network"
     )]
     #[case::full("write /var/lib/containerd/x: no space left on device", "image-pull-disk")]
+    #[case::unheard_of("unexpected status from GET request: 418", "image-pull-failing")]
     fn causes(#[case] why: &str, #[case] fault: &str) {
         let found = found(&failed(node(), 7, "2026-11-20T09:59:00Z", "shop/web-1", why));
         assert_eq!(found.len(), 1);
