@@ -46,6 +46,11 @@ pub struct Settings {
     pub outbound_targets: Vec<String>,
     /// The blob endpoint of the storage account in use, such as `account.blob.core.windows.net`.
     pub storage_host: Option<String>,
+    /// No other node makes this run. Where others do, what the API server tells to any node alike is asked for once, by
+    /// the actions of [`Scope::Cluster`](periscope_core::Scope::Cluster), and the node's own leave it out.
+    pub alone: bool,
+    /// Collectors of the original that are wanted and cannot be had, such as `OSM`: each is answered with the reason.
+    pub archived_collectors: Vec<String>,
 }
 
 impl Default for Settings {
@@ -60,6 +65,8 @@ impl Default for Settings {
             internet_target: "www.microsoft.com".to_owned(),
             outbound_targets: Vec::new(),
             storage_host: None,
+            alone: true,
+            archived_collectors: Vec::new(),
         }
     }
 }

@@ -41,14 +41,24 @@ pub struct ResourceType {
 impl ResourceType {
     /// Pods, which every API server has: they can be asked for without a look at what it serves.
     pub fn pods() -> Self {
+        Self::known("", "v1", "Pod", "pods", true)
+    }
+
+    /// Nodes, the same.
+    pub fn nodes() -> Self {
+        Self::known("", "v1", "Node", "nodes", false)
+    }
+
+    /// A type that can be asked for without a look at what the API server serves.
+    pub fn known(group: &str, version: &str, kind: &str, plural: &str, namespaced: bool) -> Self {
         Self {
-            group: String::new(),
-            version: "v1".to_owned(),
-            kind: "Pod".to_owned(),
-            plural: "pods".to_owned(),
-            singular: "pod".to_owned(),
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+            singular: kind.to_lowercase(),
             short_names: Vec::new(),
-            namespaced: true,
+            namespaced,
             listable: true,
         }
     }

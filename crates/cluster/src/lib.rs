@@ -5,6 +5,8 @@
 mod access;
 mod call;
 mod catalogue;
+mod diagnostics;
+mod election;
 mod error;
 mod items;
 mod kubeconfig;
@@ -13,10 +15,14 @@ mod logs;
 mod probe;
 mod review;
 mod sources;
+mod stand_in;
+mod tables;
 
 pub use access::{ApiServer, ClusterAccess, ConnectOptions, ReadNodeFile};
 pub use call::MAX_OBJECT_BYTES;
 pub use catalogue::{Catalogue, ResourceType};
+pub use diagnostics::{ClusterPart, ClusterPhase, row_name};
+pub use election::{Election, Role};
 pub use error::{Call, Cause, ClusterError, Failure};
 pub use kube::Client;
 pub use lists::{ListScope, ObjectList};
@@ -24,3 +30,4 @@ pub use logs::{LogOptions, PodContainer};
 pub use probe::Answer;
 pub use review::{Objects, Permission};
 pub use sources::Identity;
+pub use stand_in::StandIn;
