@@ -99,10 +99,12 @@ impl Thresholds {
         {
             return Ok(found);
         }
-        Ok(match read("config.json")? {
-            Artifact::Whole(text) => Self::of_configuration(&text.text).unwrap_or_default(),
-            Artifact::NoSuchThing | Artifact::Incomplete(_) => Self::default(),
-        })
+        for name in ["config.json", "config.yaml"] {
+            if let Artifact::Whole(text) = read(name)? {
+                return Ok(Self::of_configuration(&text.text).unwrap_or_default());
+            }
+        }
+        Ok(Self::default())
     }
 
     /// `--eviction-hard=memory.available<100Mi,nodefs.available<10%`, an argument a line.
@@ -118,7 +120,8 @@ impl Thresholds {
     }
 
     fn of_configuration(text: &str) -> Option<Self> {
-        let configuration: Value = serde_json::from_str(text).ok()?;
+        // JSON is YAML.
+        let configuration: Value = serde_saphyr::from_str(text).ok()?;
         let hard = configuration.get("evictionHard")?.as_object()?;
         let pairs = hard
             .iter()
@@ -171,6 +174,8 @@ mod tests {
     fn the_flag_counts_before_the_file_and_the_file_before_the_defaults() {
         let nothing = Artifacts::default();
         assert_eq!(Thresholds::of(&nothing).unwrap(), Thresholds::default());
+        let yaml = Artifacts::default().with("kubelet", "config.yaml", "evictionHard:\n  memory.available: 300Mi\n");
+        assert_eq!(Thresholds::of(&yaml).unwrap().memory, Threshold::Amount(300 << 20));
         let file = nothing.with(
             "kubelet",
             "config.json",
