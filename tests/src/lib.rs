@@ -5,9 +5,12 @@
     reason = "tests look at files and run programs of their own"
 )]
 
+mod agent;
+mod agent_image;
 mod azurite;
 mod browser;
 mod cluster;
+mod container_image;
 mod diagnosis;
 mod pod;
 mod sample_report;
@@ -17,9 +20,12 @@ mod services;
 mod wait;
 mod walk;
 
+pub use agent::{DeployedAgent, Storage};
+pub use agent_image::{AGENT_IMAGE, agent_image};
 pub use azurite::Azurite;
 pub use browser::Browser;
 pub use cluster::Cluster;
+pub use container_image::ContainerImage;
 pub use diagnosis::Diagnosis;
 pub use pod::Pod;
 pub use sample_report::SampleReport;
