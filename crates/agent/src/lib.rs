@@ -7,6 +7,7 @@ mod collect;
 mod configuration;
 mod election;
 mod reporter;
+pub mod rows;
 mod secret;
 
 pub use agent::PROGRESS_EVERY;

@@ -1,0 +1,167 @@
+//! What an Event says of a run, in words. It makes no object of the API.
+
+use jiff::Timestamp;
+use periscope_core::Verdict;
+
+use super::bounds::{line, without_query};
+use super::diary::{in_one_sentence, phase};
+use super::status::Phase;
+use crate::Part;
+use crate::reporter::{Ending, Run};
+
+/// Bytes of a message. `events.k8s.io` takes 1024 and no more; the core group, which is used here, has no such bound.
+const MAX_MESSAGE: usize = 1000;
+/// Faults that are named in the one Event about them.
+const MAX_FAULTS: usize = 3;
+
+/// One Event to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Notice {
+    pub(super) at: Timestamp,
+    pub(super) kind: Kind,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+/// The two types of Events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Normal,
+    Warning,
+}
+
+impl Kind {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+        }
+    }
+}
+
+/// The node's part has begun. The cluster's has no Event of its own: it is in the row of the node that does it.
+pub(super) fn begun(run: &Run) -> Option<Notice> {
+    let message = match run.attempt {
+        0 | 1 => format!("Run {} has begun.", run.id),
+        attempt => format!("Run {} has begun again, for the {attempt}. time.", run.id),
+    };
+    (run.part == Part::Node).then(|| notice(run.started, Kind::Normal, "RunStarted", &message))
+}
+
+/// How a part has ended: one Event, and one more where the upload failed and where faults were found.
+pub(super) fn ended(run: &Run, ending: &Ending) -> Vec<Notice> {
+    let phase = phase(ending);
+    let upload = ending.result.as_ref().ok().and_then(|outcome| outcome.uploads.as_ref());
+    let failed_upload = upload.and_then(|upload| upload.as_ref().err());
+    let kind = if phase == Phase::Complete && failed_upload.is_none() {
+        Kind::Normal
+    } else {
+        Kind::Warning
+    };
+    let (reason, what) = match run.part {
+        Part::Node => ("RunFinished", "Run"),
+        Part::Cluster => ("ClusterPartFinished", "The cluster's part of run"),
+    };
+    let mut message = format!("{what} {}: {phase}: {}", run.id, in_one_sentence(ending));
+    if let Some(Ok(receipts)) = upload
+        && let Some(last) = receipts.last()
+    {
+        message.push_str("; uploaded to ");
+        message.push_str(without_query(&last.location));
+    }
+    let mut notices = vec![notice(ending.at, kind, reason, &message)];
+    if let Some(why) = failed_upload {
+        notices.push(notice(ending.at, Kind::Warning, "UploadFailed", why));
+    }
+    let findings = ending.result.iter().flat_map(|outcome| &outcome.findings);
+    let faults: Vec<&str> = findings
+        .filter(|finding| finding.verdict == Verdict::Fail)
+        .map(|finding| finding.title.as_str())
+        .collect();
+    if !faults.is_empty() {
+        let named: Vec<&str> = faults.iter().take(MAX_FAULTS).copied().collect();
+        let more = match faults.len() - named.len() {
+            0 => String::new(),
+            more => format!(" ({more} more)"),
+        };
+        let message = format!("{}{more}", named.join("; "));
+        notices.push(notice(ending.at, Kind::Warning, "FaultsFound", &message));
+    }
+    notices
+}
+
+fn notice(at: Timestamp, kind: Kind, reason: &'static str, message: &str) -> Notice {
+    Notice {
+        at,
+        kind,
+        reason,
+        message: line(message, MAX_MESSAGE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use periscope_core::Completeness;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::Outcome;
+    use crate::rows::diary::tests::{ending, outcome, run};
+
+    fn complete(outcome: &mut Outcome) {
+        outcome.completeness = Completeness::Complete;
+        outcome.findings.clear();
+    }
+
+    #[rstest]
+    #[case::in_order(complete, &["Normal RunFinished Run r1: Complete: 40 of 45 items collected, the others are rightly absent; uploaded to https://a.blob.core.windows.net/c/r1/n1/n1.zip"])]
+    #[case::with_a_fault(|outcome: &mut Outcome| outcome.completeness = Completeness::Complete, &[
+        "Normal RunFinished Run r1: Complete: 40 of 45 items collected, the others are rightly absent; uploaded to https://a.blob.core.windows.net/c/r1/n1/n1.zip",
+        "Warning FaultsFound disk /var is full",
+    ])]
+    #[case::many_faults(|outcome: &mut Outcome| {
+        let fault = outcome.findings.first().unwrap().clone();
+        outcome.findings = vec![fault; 5];
+        outcome.uploads = None;
+    }, &[
+        "Warning RunFinished Run r1: Partial: 3 of 45 items are missing or cut: kubelet: no answer within 10 s",
+        "Warning FaultsFound disk /var is full; disk /var is full; disk /var is full (2 more)",
+    ])]
+    #[case::no_upload(|outcome: &mut Outcome| { complete(outcome); outcome.uploads = Some(Err("the SAS has expired".to_owned())); }, &[
+        "Warning RunFinished Run r1: Complete: not uploaded: the SAS has expired; 40 of 45 items collected, the others are rightly absent",
+        "Warning UploadFailed the SAS has expired",
+    ])]
+    fn events_tell_how_a_run_ended(#[case] change: impl Fn(&mut Outcome), #[case] expected: &[&str]) {
+        let mut outcome = outcome();
+        change(&mut outcome);
+        let notices = ended(&run("r1", Part::Node), &ending(Ok(outcome)));
+        let told: Vec<_> = notices
+            .iter()
+            .map(|notice| format!("{} {} {}", notice.kind.as_str(), notice.reason, notice.message))
+            .collect();
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_run_that_is_made_again_says_so() {
+        let mut again = run("r1", Part::Node);
+        again.attempt = 2;
+        assert_eq!(
+            begun(&again).unwrap().message,
+            "Run r1 has begun again, for the 2. time."
+        );
+        assert_eq!(begun(&run("r1", Part::Cluster)), None);
+    }
+
+    #[test]
+    fn a_run_that_could_not_be_made_is_a_warning() {
+        let notices = ended(&run("r1", Part::Node), &ending(Err("no room".to_owned())));
+        let [notice] = notices.as_slice() else {
+            panic!("{notices:?}")
+        };
+        assert_eq!(
+            (notice.kind, notice.message.as_str()),
+            (Kind::Warning, "Run r1: Failed: no room")
+        );
+    }
+}
