@@ -4,6 +4,7 @@
 mod cluster_health;
 mod cni;
 mod connections;
+mod connectivity;
 mod kubelet;
 mod lines;
 mod lookups;
@@ -21,6 +22,7 @@ mod units;
 pub use cluster_health::{ApiCall, NodeEvent, NodeFact};
 pub use cni::{AddressRange, CniConfiguration, CniPlugin};
 pub use connections::{Certificate, ConnectAttempt, Connection, DnsPhase, HttpPhase, TlsPhase};
+pub use connectivity::{ConnectionStretch, DownPeriod};
 pub use kubelet::{KubeletSettings, NodeCertificate};
 pub use lines::{from_lines, to_lines};
 pub use lookups::{Lookup, Outcome, Protocol, RecordType};

@@ -43,6 +43,11 @@ pub const NETWORK_OUTBOUND: &str = "network-outbound";
 pub const CONNECTIONS: &str = "connections.json";
 /// [`CONNECTIONS`] as a table, below [`NETWORK_OUTBOUND`].
 pub const CONNECTIONS_TABLE: &str = "connections.txt";
+/// Array of [`DownPeriod`](crate::DownPeriod), oldest first, below [`NETWORK_OUTBOUND`].
+pub const DOWN_PERIODS: &str = "down-periods.json";
+/// Array of [`ConnectionStretch`](crate::ConnectionStretch), each connection's in the order of time, below
+/// [`NETWORK_OUTBOUND`].
+pub const SAMPLES: &str = "samples.json";
 
 /// The action that gathers the kubelet's configuration.
 pub const KUBELET: &str = "kubelet";
@@ -64,6 +69,11 @@ pub const API_SERVER: &str = "api-server.json";
 pub const NODE_FACTS: &str = "node-facts.json";
 /// Array of [`NodeEvent`](crate::NodeEvent), oldest first, below [`CLUSTER_HEALTH`].
 pub const NODE_EVENTS: &str = "events.json";
+
+/// The action that gathers what the API server tells of the cluster as a whole.
+pub const CLUSTER_OBJECTS: &str = "cluster-objects";
+/// Array of [`NodeEvent`](crate::NodeEvent) of all namespaces, oldest first, below [`CLUSTER_OBJECTS`].
+pub const CLUSTER_EVENTS: &str = "events.json";
 
 /// The action that gathers the state of the machine.
 pub const SYSTEM: &str = "system";
