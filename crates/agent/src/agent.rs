@@ -1,6 +1,241 @@
-//! The main loop: one order after another.
+//! The main loop: hears of runs, and makes one after another.
 
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often the reporter is told how far a run is: what 500 nodes may ask of one API server at the same time.
-pub const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+use jiff::Timestamp;
+use kube::Client;
+use periscope_core::{NodeName, RunId};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::configuration::{Configuration, Sources};
+use crate::election::{Decided, Election};
+use crate::health::Health;
+use crate::memory::{MAX_ATTEMPTS, Memory};
+use crate::secret::PodCredentials;
+use crate::trigger::{Signal, Trigger};
+use crate::{Collect, Ending, Part, Reporter, Run};
+
+/// Runs that wait for the one under way. More than that wait at the API server.
+pub const MAX_QUEUED: usize = 16;
+
+/// What the agent must know.
+pub struct AgentSettings {
+    /// The node it is on.
+    pub node: NodeName,
+    /// Its folder on the node, which the archives are put in; it need not be there, nor be writable.
+    pub folder: PathBuf,
+    /// The namespace it is in.
+    pub namespace: String,
+    /// Where its settings are.
+    pub sources: Sources,
+    /// For single requests.
+    pub client: Option<Client>,
+    /// For the watch: one that lets a connection be silent for [`WATCH_READ_TIMEOUT`](crate::WATCH_READ_TIMEOUT).
+    pub watching_client: Option<Client>,
+    /// How long a run that is told to end may take for that. Reports come on top, for up to 5 s each for two at most.
+    pub grace: Duration,
+}
+
+/// The resident role.
+pub struct Agent {
+    pub(crate) settings: AgentSettings,
+    pub(crate) collect: Arc<dyn Collect>,
+    pub(crate) reporter: Arc<dyn Reporter>,
+    pub(crate) election: Arc<dyn Election>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) credentials: Arc<PodCredentials>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+/// A run that is to be made.
+struct Wanted {
+    id: RunId,
+    configuration: Arc<Configuration>,
+}
+
+impl Agent {
+    /// An agent that does only its node's part of a run; see [`with_election`](Self::with_election). Reads what it remembers.
+    pub fn new(settings: AgentSettings, collect: Arc<dyn Collect>, reporter: Arc<dyn Reporter>) -> Self {
+        let client = settings.client.clone();
+        let client = client.map(|client| (client, settings.namespace.clone()));
+        Self {
+            collect,
+            reporter,
+            election: Arc::new(Decided(false)),
+            health: Arc::new(Health::new()),
+            credentials: Arc::new(PodCredentials::new(client, settings.sources.clone())),
+            memory: Arc::new(Mutex::new(Memory::open(&settings.folder))),
+            settings,
+        }
+    }
+
+    /// Lets it do the cluster's part when it is elected for that.
+    #[must_use]
+    pub fn with_election(mut self, election: Arc<dyn Election>) -> Self {
+        self.election = election;
+        self
+    }
+
+    /// Lets it say how it is doing to [`serve`](crate::serve).
+    #[must_use]
+    pub fn with_health(mut self, health: Arc<Health>) -> Self {
+        self.health = health;
+        self
+    }
+
+    /// Makes runs until `cancel` is cancelled; ends then within the grace period.
+    pub async fn run(self, cancel: CancellationToken) {
+        let agent = Arc::new(self);
+        let (queue, mut wanted) = mpsc::channel(MAX_QUEUED);
+        let hearing = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&agent).hear(queue)));
+        let mut next = None;
+        loop {
+            let run = tokio::select! {
+                biased;
+                () = cancel.cancelled() => break,
+                run = async { if next.is_some() { next.take() } else { wanted.recv().await } } => run,
+            };
+            // It hears for ever, unless it panicked: then this ends, and the kubelet starts it anew.
+            let Some(run) = run else { break };
+            agent.health.waiting(wanted.len());
+            next = agent.make(&run, &mut wanted, &cancel).await;
+            if cancel.is_cancelled() {
+                break;
+            }
+        }
+        drop(hearing);
+        agent.health.over();
+    }
+
+    /// Hears of runs, for ever, and puts those that were not made yet into the queue.
+    async fn hear(self: Arc<Self>, queue: mpsc::Sender<Wanted>) {
+        let settings = &self.settings;
+        let watching = settings.watching_client.clone();
+        let mut trigger = Trigger::start(watching, &settings.namespace, settings.sources.clone());
+        let mut heard = HashSet::new();
+        let mut latest = None;
+        loop {
+            let wanted = match trigger.next().await {
+                Signal::Run { id, configuration } => {
+                    latest = Some(Arc::clone(&configuration));
+                    if heard.len() < MAX_QUEUED {
+                        heard.insert(id.clone());
+                    }
+                    if !self
+                        .remember(&id, |memory, id| memory.accept(id, Timestamp::now()))
+                        .await
+                    {
+                        tracing::info!(run = %id, "The run was made before.");
+                        continue;
+                    }
+                    vec![Wanted { id, configuration }]
+                }
+                Signal::Settled => {
+                    self.health.listening();
+                    let left = self.left_unfinished().await;
+                    let left = left.into_iter().filter(|id| !heard.contains(id));
+                    let configuration = latest.clone();
+                    let configuration =
+                        configuration.unwrap_or_else(|| Arc::new(Configuration::read(&settings.sources)));
+                    left.map(|id| Wanted {
+                        id,
+                        configuration: Arc::clone(&configuration),
+                    })
+                    .collect()
+                }
+            };
+            for run in wanted {
+                tracing::info!(run = %run.id, "The run is to be made.");
+                if queue.send(run).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Makes what is not made yet of a run. The run after it, where that was heard of meanwhile and already taken from the queue.
+    async fn make(
+        &self,
+        wanted: &Wanted,
+        queue: &mut mpsc::Receiver<Wanted>,
+        cancel: &CancellationToken,
+    ) -> Option<Wanted> {
+        let id = &wanted.id;
+        let attempt = self.remember(id, |memory, id| memory.begin(id, Timestamp::now())).await;
+        if attempt > MAX_ATTEMPTS {
+            self.give_up(id, attempt).await;
+            return None;
+        }
+        let mut next = None;
+        for part in [Part::Node, Part::Cluster] {
+            if self.remember(id, move |memory, id| memory.has_ended(id, part)).await {
+                continue;
+            }
+            let ours = part == Part::Node
+                || tokio::select! {
+                    biased;
+                    () = cancel.cancelled() => return next,
+                    ours = self.election.is_ours(id) => ours,
+                    run = queue.recv() => {
+                        next = run;
+                        false
+                    }
+                };
+            if ours && self.make_part(id, part, attempt, &wanted.configuration, cancel).await {
+                return next;
+            }
+            self.remember(id, move |memory, id| memory.end(id, part)).await;
+        }
+        next
+    }
+
+    async fn give_up(&self, id: &RunId, attempt: u32) {
+        tracing::error!(run = %id, "The run is given up after {MAX_ATTEMPTS} attempts.");
+        let run = Run {
+            id: id.clone(),
+            part: Part::Node,
+            started: Timestamp::now(),
+            attempt,
+        };
+        let why = format!(
+            "run {id} is given up: {MAX_ATTEMPTS} attempts at it ended before they were done, expected the agent not to be killed \
+             (see the last state of its container)"
+        );
+        self.health.ended(&run, &Ending::failed(why.clone()));
+        self.tell_begin(&run).await;
+        self.tell_end(&run, &Ending::failed(why)).await;
+        for part in [Part::Node, Part::Cluster] {
+            self.remember(id, move |memory, id| memory.end(id, part)).await;
+        }
+    }
+
+    async fn left_unfinished(&self) -> Vec<RunId> {
+        let memory = Arc::clone(&self.memory);
+        let left = spawn_blocking(move || lock(&memory).unfinished(Timestamp::now()));
+        left.await.unwrap_or_default()
+    }
+
+    /// Looks into the memory, or writes it, off the threads that must not block.
+    async fn remember<T: Default + Send + 'static>(
+        &self,
+        id: &RunId,
+        act: impl FnOnce(&mut Memory, &RunId) -> T + Send + 'static,
+    ) -> T {
+        let memory = Arc::clone(&self.memory);
+        let id = id.clone();
+        // It fails only where the runtime is going down, and everything with it.
+        spawn_blocking(move || act(&mut lock(&memory), &id))
+            .await
+            .unwrap_or_default()
+    }
+}
+
+fn lock(memory: &Mutex<Memory>) -> std::sync::MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,9 +1,26 @@
-//! Fresh credentials of the storage, for when those that a run began with are refused.
+//! Credentials of the storage: those a run begins with, and fresh ones for when they are refused.
+//!
+//! The kubelet brings a changed `Secret` into the pod up to a minute or two later than the API server has it
+//! (<https://kubernetes.io/docs/concepts/configuration/secret/#using-secrets-as-files-from-a-pod>), and the environment never changes.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::Client;
+use kube::api::ListParams;
 use secrecy::SecretString;
+use tokio::time::timeout;
+
+use crate::configuration::{Folder, Sources, keys, trimmed};
+
+/// The `Secret`'s name, in every era.
+pub const SECRET_NAME: &str = "azureblob-secret";
+
+/// The bound of one request for the `Secret`. A run waits for it before it begins.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What is known of the storage, by the keys of the `Secret` (Periscope contract, section 1.1).
 #[derive(Debug, Clone, Default)]
@@ -21,6 +38,155 @@ pub struct StorageCredentials {
 /// Where credentials come from.
 #[async_trait]
 pub trait Credentials: fmt::Debug + Send + Sync + 'static {
-    /// Reads them again; `None` when nothing can be read, or there is no SAS in it. Bounded in time.
+    /// Reads them again; `None` when nothing can be read, or there is no signature in it. Bounded in time.
     async fn reread(&self) -> Option<StorageCredentials>;
+}
+
+impl StorageCredentials {
+    /// Those that are mounted, or in the environment.
+    pub(crate) fn read(sources: &Sources, problems: &mut Vec<String>) -> Self {
+        Self::of(|key| sources.value(Folder::Secret, key, problems))
+    }
+
+    /// Those of the `Secret` as the API server has it; a key it has not is looked up where it would be mounted: the
+    /// first era kept the account and the container elsewhere.
+    fn of_secret(secret: Secret, sources: &Sources) -> Self {
+        let data = secret.data.unwrap_or_default();
+        Self::of(|key| match data.get(key) {
+            Some(value) => std::str::from_utf8(&value.0).ok().and_then(trimmed),
+            None => sources.value(Folder::Secret, key, &mut Vec::new()),
+        })
+    }
+
+    fn of(mut value: impl FnMut(&'static str) -> Option<String>) -> Self {
+        Self {
+            account: value(keys::ACCOUNT),
+            container: value(keys::CONTAINER),
+            sas: value(keys::SAS).map(SecretString::from),
+            container_exists: value(keys::SAS_TYPE).as_deref() == Some("Container"),
+        }
+    }
+}
+
+/// The credentials of the pod: of the `Secret` through the API where that is allowed, else as they are mounted.
+pub(crate) struct PodCredentials {
+    client: Option<(Client, String)>,
+    sources: Sources,
+}
+
+impl PodCredentials {
+    /// `client` with the namespace of the `Secret`.
+    pub(crate) fn new(client: Option<(Client, String)>, sources: Sources) -> Self {
+        Self { client, sources }
+    }
+
+    /// Those of the API server; `None` where it does not give them.
+    pub(crate) async fn of_api(&self) -> Option<StorageCredentials> {
+        let (client, namespace) = self.client.as_ref()?;
+        let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+        let answer = match timeout(ANSWER_TIMEOUT, api.get_opt(SECRET_NAME)).await {
+            Ok(Err(kube::Error::Api(status))) if status.code == 403 => timeout(ANSWER_TIMEOUT, listed(&api)).await,
+            answer => answer,
+        };
+        match answer {
+            Ok(Ok(secret)) => {
+                let credentials = StorageCredentials::of_secret(secret?, &self.sources);
+                credentials.sas.is_some().then_some(credentials)
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "The API server does not give the storage's secret.");
+                None
+            }
+            Err(_) => {
+                tracing::debug!("The API server does not answer about the storage's secret in time.");
+                None
+            }
+        }
+    }
+}
+
+/// The historic role may list and not get.
+async fn listed(api: &Api<Secret>) -> kube::Result<Option<Secret>> {
+    let params = ListParams::default()
+        .fields(&format!("metadata.name={SECRET_NAME}"))
+        .limit(1);
+    Ok(api.list(&params).await?.items.into_iter().next())
+}
+
+#[async_trait]
+impl Credentials for PodCredentials {
+    async fn reread(&self) -> Option<StorageCredentials> {
+        if let Some(credentials) = self.of_api().await {
+            return Some(credentials);
+        }
+        let credentials = StorageCredentials::read(&self.sources, &mut Vec::new());
+        credentials.sas.is_some().then_some(credentials)
+    }
+}
+
+impl fmt::Debug for PodCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PodCredentials").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rstest::rstest;
+    use secrecy::ExposeSecret as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::mock_api::mock_api;
+
+    fn mounted(folder: &Path) -> Sources {
+        std::fs::write(folder.join(keys::SAS), "?sig=mounted").unwrap();
+        std::fs::write(folder.join(keys::ACCOUNT), "mounted").unwrap();
+        Sources::new(folder.join("none"), folder, |_| None)
+    }
+
+    fn secret() -> Value {
+        // `?sig=fresh\n`
+        json!({"metadata": {"name": SECRET_NAME}, "data": {"AZURE_BLOB_SAS_KEY": "P3NpZz1mcmVzaAo="}})
+    }
+
+    fn refused() -> (u16, Value) {
+        (
+            403,
+            json!({"kind": "Status", "status": "Failure", "code": 403, "message": "no", "reason": "Forbidden"}),
+        )
+    }
+
+    const GET: &str = "/api/v1/namespaces/ns/secrets/azureblob-secret";
+    const LIST: &str = "/api/v1/namespaces/ns/secrets?&fieldSelector=metadata.name%3Dazureblob-secret&limit=1";
+
+    #[rstest]
+    #[case::may_get(vec![(200, secret())], "?sig=fresh", &[GET])]
+    #[case::may_list(vec![refused(), (200, json!({"metadata": {}, "items": [secret()]}))], "?sig=fresh", &[GET, LIST])]
+    #[case::may_neither(vec![refused(), refused()], "?sig=mounted", &[GET, LIST])]
+    #[case::there_is_none(vec![(404, json!({"kind": "Status", "status": "Failure", "code": 404, "message": "", "reason": "NotFound"}))], "?sig=mounted", &[GET])]
+    #[case::none_in_it(vec![(200, json!({"metadata": {}, "data": {"AZURE_BLOB_SAS_KEY": ""}}))], "?sig=mounted", &[GET])]
+    #[tokio::test]
+    async fn the_freshest_that_may_be_read_is_taken(
+        #[case] answers: Vec<(u16, Value)>,
+        #[case] sas: &str,
+        #[case] expected: &[&str],
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let (client, asked) = mock_api(answers);
+        let credentials = PodCredentials::new(Some((client, "ns".into())), mounted(folder.path()));
+        let read = credentials.reread().await.unwrap();
+        assert_eq!(read.sas.unwrap().expose_secret(), sas);
+        assert_eq!(read.account.as_deref(), Some("mounted"));
+        assert_eq!(asked.await.unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn without_any_there_are_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = Sources::new(folder.path(), folder.path(), |_| None);
+        assert!(PodCredentials::new(None, sources).reread().await.is_none());
+    }
 }

@@ -1,0 +1,271 @@
+//! Remembers runs across restarts of the pod, in a file on the node: one that is finished is not made again, one that was ended in the middle is.
+
+use std::collections::VecDeque;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use periscope_core::RunId;
+use serde::{Deserialize, Serialize};
+
+use crate::{Part, small_file};
+
+/// The agent's own folder, below the one that the archives are in.
+pub const OWN_FOLDER: &str = ".agent";
+
+/// The file's name.
+const FILE: &str = "runs.json";
+
+/// Runs that are remembered. Only the last few can come again: a mounted file is minutes behind.
+const MAX_RUNS: usize = 128;
+
+/// Longest file that is taken for ours: a run is at most some 300 bytes in it.
+const MAX_BYTES: usize = 256 * 1024;
+
+/// How often one run is begun. What ends the pod three times in a row, such as its memory, will end it a fourth time.
+pub const MAX_ATTEMPTS: u32 = 3;
+
+/// A run that was ended in the middle is resumed by itself within this time: longer than a node takes to boot, and than the pauses
+/// between restarts (5 min, <https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy>); shorter than what nobody waits for any longer.
+const RESUMED_WITHIN: Duration = Duration::from_hours(1);
+
+/// What is known of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    id: RunId,
+    /// When its id came, or when it was last begun.
+    touched: Timestamp,
+    /// How often it was begun.
+    #[serde(default)]
+    attempts: u32,
+    /// The parts that need not be made again.
+    #[serde(default)]
+    node_ended: bool,
+    #[serde(default)]
+    cluster_ended: bool,
+}
+
+impl Known {
+    fn has_ended(&self, part: Part) -> bool {
+        match part {
+            Part::Node => self.node_ended,
+            Part::Cluster => self.cluster_ended,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.node_ended && self.cluster_ended
+    }
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Runs {
+    /// The oldest first.
+    runs: VecDeque<Known>,
+}
+
+/// The runs that are remembered.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    runs: VecDeque<Known>,
+    /// `None` once it could not be written.
+    file: Option<PathBuf>,
+}
+
+impl Memory {
+    /// Reads what is remembered below the agent's folder. What cannot be read is forgotten, and said.
+    pub(crate) fn open(folder: &Path) -> Self {
+        let own = folder.join(OWN_FOLDER);
+        let file = own.join(FILE);
+        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&own) {
+            say_unwritable(&own, &error);
+            return Self {
+                runs: VecDeque::new(),
+                file: None,
+            };
+        }
+        let read = small_file::read(&file, MAX_BYTES).and_then(|text| match text {
+            Some(text) => serde_json::from_slice::<Runs>(&text).map_err(io::Error::from),
+            None => Ok(Runs::default()),
+        });
+        let mut runs = read.unwrap_or_else(|error| {
+            tracing::warn!(
+                "Earlier runs are forgotten, as {} cannot be read: {error}.",
+                file.display()
+            );
+            Runs::default()
+        });
+        let surplus = runs.runs.len().saturating_sub(MAX_RUNS);
+        runs.runs.drain(..surplus);
+        Self {
+            runs: runs.runs,
+            file: Some(file),
+        }
+    }
+
+    /// A run's id came: it is to be made, even by the next process. `false` when that was done before.
+    pub(crate) fn accept(&mut self, id: &RunId, now: Timestamp) -> bool {
+        if let Some(known) = self.find(id) {
+            return !known.is_over();
+        }
+        if self.runs.len() >= MAX_RUNS {
+            self.runs.pop_front();
+        }
+        self.runs.push_back(Known {
+            id: id.clone(),
+            touched: now,
+            attempts: 0,
+            node_ended: false,
+            cluster_ended: false,
+        });
+        self.write();
+        true
+    }
+
+    /// The run begins, or begins again: the number of this attempt. Above [`MAX_ATTEMPTS`] it should not.
+    pub(crate) fn begin(&mut self, id: &RunId, now: Timestamp) -> u32 {
+        self.accept(id, now);
+        let attempts = self.find(id).map_or(1, |known| {
+            known.attempts = known.attempts.saturating_add(1);
+            known.touched = now;
+            known.attempts
+        });
+        self.write();
+        attempts
+    }
+
+    /// The part has ended, and need not be made again.
+    pub(crate) fn end(&mut self, id: &RunId, part: Part) {
+        if let Some(known) = self.find(id) {
+            match part {
+                Part::Node => known.node_ended = true,
+                Part::Cluster => known.cluster_ended = true,
+            }
+            self.write();
+        }
+    }
+
+    /// Whether the part need not be made again.
+    pub(crate) fn has_ended(&self, id: &RunId, part: Part) -> bool {
+        self.runs.iter().any(|known| known.id == *id && known.has_ended(part))
+    }
+
+    /// The runs that an earlier process left unfinished, not long ago, the oldest first.
+    pub(crate) fn unfinished(&self, now: Timestamp) -> Vec<RunId> {
+        let recent = |known: &&Known| now.duration_since(known.touched) < RESUMED_WITHIN.try_into().unwrap_or_default();
+        let unfinished = self.runs.iter().filter(|known| !known.is_over());
+        unfinished.filter(recent).map(|known| known.id.clone()).collect()
+    }
+
+    fn find(&mut self, id: &RunId) -> Option<&mut Known> {
+        self.runs.iter_mut().find(|known| known.id == *id)
+    }
+
+    fn write(&mut self) {
+        let Some(file) = &self.file else { return };
+        let written = serde_json::to_vec(&serde_json::json!({ "runs": self.runs }))
+            .map_err(io::Error::from)
+            .and_then(|text| small_file::write(file, &text));
+        if let Err(error) = written {
+            say_unwritable(file, &error);
+            self.file = None;
+        }
+    }
+}
+
+fn say_unwritable(path: &Path, error: &io::Error) {
+    tracing::warn!(
+        "Runs are not remembered, and are made again when the pod is restarted: cannot write {}: {error}.",
+        path.display()
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    fn id(text: &str) -> RunId {
+        text.parse().unwrap()
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn a_finished_run_is_not_accepted_again_by_the_next_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut memory = Memory::open(folder.path());
+        assert!(memory.accept(&id("a"), at(0)));
+        assert_eq!(memory.begin(&id("a"), at(0)), 1);
+        memory.end(&id("a"), Part::Node);
+        assert!(memory.accept(&id("a"), at(1)));
+        memory.end(&id("a"), Part::Cluster);
+        for mut memory in [memory, Memory::open(folder.path())] {
+            assert!(!memory.accept(&id("a"), at(2)));
+            assert!(memory.unfinished(at(2)).is_empty());
+        }
+    }
+
+    #[test]
+    fn an_unfinished_run_is_resumed_with_what_is_left_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut memory = Memory::open(folder.path());
+        memory.begin(&id("a"), at(0));
+        memory.end(&id("a"), Part::Node);
+        memory.accept(&id("queued"), at(1));
+        let mut memory = Memory::open(folder.path());
+        assert_eq!(memory.unfinished(at(60)), [id("a"), id("queued")]);
+        assert!(memory.has_ended(&id("a"), Part::Node));
+        assert!(!memory.has_ended(&id("a"), Part::Cluster));
+        assert_eq!(memory.begin(&id("a"), at(60)), 2);
+        assert_eq!(memory.begin(&id("queued"), at(60)), 1);
+        assert!(memory.unfinished(at(60 + 3600)).is_empty());
+    }
+
+    #[rstest]
+    #[case::no_json("{\"runs\": [{")]
+    #[case::another_json("[]")]
+    #[case::a_bad_id(r#"{"runs": [{"id": "../a", "touched": "2026-11-20T20:10:33Z"}]}"#)]
+    #[case::no_text("\u{0}")]
+    fn a_damaged_file_is_forgotten_and_replaced(#[case] text: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(OWN_FOLDER)).unwrap();
+        fs::write(folder.path().join(OWN_FOLDER).join(FILE), text).unwrap();
+        let mut memory = Memory::open(folder.path());
+        assert!(memory.unfinished(at(0)).is_empty());
+        assert!(memory.accept(&id("a"), at(0)));
+        assert_eq!(Memory::open(folder.path()).unfinished(at(0)), [id("a")]);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut memory = Memory::open(folder.path());
+        let longest = "x".repeat(120);
+        for number in 0..MAX_RUNS + 10 {
+            memory.begin(&id(&format!("{longest}{number}")), at(0));
+        }
+        assert_eq!(Memory::open(folder.path()).unfinished(at(0)).len(), MAX_RUNS);
+    }
+
+    #[test]
+    fn without_a_folder_it_remembers_within_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let mut memory = Memory::open(&file);
+        assert!(memory.accept(&id("a"), at(0)));
+        memory.begin(&id("a"), at(0));
+        memory.end(&id("a"), Part::Node);
+        memory.end(&id("a"), Part::Cluster);
+        assert!(!memory.accept(&id("a"), at(1)));
+    }
+}
