@@ -9,8 +9,8 @@ use periscope_host::{CommandRunner, HostRoot};
 use crate::Settings;
 use crate::vantage::Vantage;
 use crate::{
-    cluster_health, cni, container_logs, container_runtime, dns, iptables, kube_objects, kubelet, network_outbound,
-    network_state, node_logs, node_services, system, system_logs,
+    cluster_health, cluster_objects, cni, container_logs, container_runtime, dns, iptables, kube_objects, kubelet,
+    network_outbound, network_state, node_logs, node_services, system, system_logs,
 };
 
 /// What actions are built from. Each takes what it uses and no more.
@@ -37,7 +37,23 @@ pub struct Entry {
 pub const CATALOG: &[Entry] = &[
     Entry {
         descriptor: &cluster_health::DESCRIPTOR,
-        build: |deps| Arc::new(cluster_health::ClusterHealth::new(deps.cluster.clone())),
+        build: |deps| {
+            Arc::new(cluster_health::ClusterHealth::new(
+                deps.cluster.clone(),
+                deps.settings.alone,
+            ))
+        },
+    },
+    Entry {
+        descriptor: &cluster_objects::DESCRIPTOR,
+        build: |deps| {
+            let Deps { cluster, settings, .. } = deps;
+            Arc::new(cluster_objects::ClusterObjects::new(
+                cluster.clone(),
+                settings.alone,
+                settings.archived_collectors.clone(),
+            ))
+        },
     },
     Entry {
         descriptor: &cni::DESCRIPTOR,

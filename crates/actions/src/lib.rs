@@ -5,6 +5,7 @@ mod api_errors;
 mod api_server;
 mod catalog;
 mod cluster_health;
+mod cluster_objects;
 mod cni;
 mod commands;
 mod container_logs;

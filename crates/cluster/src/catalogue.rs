@@ -49,6 +49,11 @@ impl ResourceType {
         Self::known("", "v1", "Node", "nodes", false)
     }
 
+    /// Events, the same.
+    pub fn events() -> Self {
+        Self::known("", "v1", "Event", "events", true)
+    }
+
     /// A type that can be asked for without a look at what the API server serves.
     pub fn known(group: &str, version: &str, kind: &str, plural: &str, namespaced: bool) -> Self {
         Self {

@@ -87,13 +87,18 @@ type Lack = (State, String);
 /// Asks the API server about the node.
 pub(crate) struct ClusterHealth {
     cluster: Result<ClusterAccess, String>,
+    alone: bool,
 }
 
 impl ClusterHealth {
-    pub(crate) fn new(cluster: Result<ClusterAccess, String>) -> Self {
-        Self { cluster }
+    /// Asks `cluster`. Unless `alone`, it leaves out what one node asks for all of them.
+    pub(crate) fn new(cluster: Result<ClusterAccess, String>, alone: bool) -> Self {
+        Self { cluster, alone }
     }
 }
+
+/// Why what one node asks for all is not here.
+const ELSEWHERE: &str = "one node asks for it for the whole cluster: see cluster-objects in the archive of the cluster";
 
 #[async_trait]
 impl Action for ClusterHealth {
@@ -111,6 +116,9 @@ impl Action for ClusterHealth {
             .map_err(|reason| ActionError::new(State::NotApplicable, reason))?;
         let (sink, name) = (&cx.sink, cx.node.name.as_str());
         let mut calls = Calls::new(access);
+        if !self.alone {
+            return share(&mut calls, access, name, sink).await;
+        }
         let version = calls.get(ApiCall::VERSION).await;
         let _alive = calls.get(ApiCall::LIVEZ).await;
         let ready = calls.get(ApiCall::READYZ).await;
@@ -122,19 +130,45 @@ impl Action for ClusterHealth {
         keep_text(sink, READYZ, ready).await;
         keep_node(sink, &node, &lease).await;
         if calls.is_given_up() {
-            let reason = calls
-                .made()
-                .last()
-                .and_then(|call| call.error.clone())
-                .unwrap_or_default();
-            for item in [pods::PODS, pods::TABLE, names::NODE_EVENTS, EVENTS_TABLE] {
-                sink.record(item, State::Failed, &reason);
-            }
+            give_up(
+                &calls,
+                sink,
+                &[pods::PODS, pods::TABLE, names::NODE_EVENTS, EVENTS_TABLE],
+            );
             return Ok(());
         }
         let pods = pods::gather(access, name, sink).await;
         keep_events(sink, Events::gather(access, name, &pods).await).await;
         Ok(())
+    }
+}
+
+/// What is this node's alone: its object and its pods. How the lease stands shows in the condition `Ready`, to which the cluster
+/// turns an expired one.
+async fn share(calls: &mut Calls<'_>, access: &ClusterAccess, name: &str, sink: &Sink) -> Result<(), ActionError> {
+    let node = object(calls.get(&format!("/api/v1/nodes/{name}")).await);
+    keep_lines(sink, names::API_SERVER, calls.made()).await;
+    let lease = Err((
+        State::NotApplicable,
+        "the node's condition Ready tells when it expires".to_owned(),
+    ));
+    keep_node(sink, &node, &lease).await;
+    for item in [READYZ, names::NODE_EVENTS, EVENTS_TABLE] {
+        sink.record(item, State::NotApplicable, ELSEWHERE);
+    }
+    if calls.made().iter().any(|call| call.error.is_some()) {
+        give_up(calls, sink, &[pods::PODS, pods::TABLE]);
+    } else {
+        pods::gather(access, name, sink).await;
+    }
+    Ok(())
+}
+
+/// Records what is not asked for any more.
+fn give_up(calls: &Calls<'_>, sink: &Sink, items: &[&str]) {
+    let last = calls.made().last().and_then(|call| call.error.clone());
+    for item in items {
+        sink.record(item, State::Failed, last.as_deref().unwrap_or_default());
     }
 }
 
@@ -147,7 +181,8 @@ fn object(answer: Result<Vec<u8>, Lack>) -> Result<Value, Lack> {
     Ok(object)
 }
 
-async fn keep_version(sink: &Sink, version: Result<Vec<u8>, Lack>) {
+/// Keeps the API server's version where viewers of support bundles look for it.
+pub(crate) async fn keep_version(sink: &Sink, version: Result<Vec<u8>, Lack>) {
     // Without it there is one request that says so; the archive's top folder need not.
     let Ok(info) = object(version) else { return };
     let string = node::text(&info, "/gitVersion");
@@ -156,7 +191,8 @@ async fn keep_version(sink: &Sink, version: Result<Vec<u8>, Lack>) {
     sink.document(spec.source(ApiCall::VERSION), document).await;
 }
 
-async fn keep_text(sink: &Sink, name: &str, answer: Result<Vec<u8>, Lack>) {
+/// Keeps the API server's own checks.
+pub(crate) async fn keep_text(sink: &Sink, name: &str, answer: Result<Vec<u8>, Lack>) {
     match answer {
         Ok(body) => {
             let spec = ArtifactSpec::new(name, Content::Text).source(ApiCall::READYZ);

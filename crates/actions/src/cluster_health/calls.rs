@@ -24,14 +24,14 @@ const MAX_SAID: usize = 500;
 const MAX_UNANSWERED: usize = 2;
 
 /// The requests of one run.
-pub(super) struct Calls<'a> {
+pub(crate) struct Calls<'a> {
     access: &'a ClusterAccess,
     made: Vec<ApiCall>,
     unanswered: usize,
 }
 
 impl<'a> Calls<'a> {
-    pub(super) fn new(access: &'a ClusterAccess) -> Self {
+    pub(crate) fn new(access: &'a ClusterAccess) -> Self {
         Self {
             access,
             made: Vec::new(),
@@ -50,7 +50,7 @@ impl<'a> Calls<'a> {
     }
 
     /// Gets a path, and says what of it failed and how the items end that depend on it.
-    pub(super) async fn get(&mut self, path: &str) -> Result<Vec<u8>, (State, String)> {
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Vec<u8>, (State, String)> {
         if self.is_given_up() {
             let last = self.made.last().and_then(|call| call.error.clone());
             return Err((State::Failed, last.unwrap_or_default()));

@@ -52,7 +52,7 @@ impl Events {
     }
 
     async fn take(&mut self, access: &ClusterAccess, fields: String, is_wanted: impl Fn(&Value) -> bool) {
-        let resource = events();
+        let resource = ResourceType::events();
         let scope = ListScope {
             namespace: None,
             fields: Some(fields),
@@ -92,7 +92,8 @@ fn is_of(event: &Value, node: &str, pods: &HashSet<String>) -> bool {
     pods.contains(&format!("{}/{}", involved("namespace"), involved("name")))
 }
 
-fn read(event: &Value) -> NodeEvent {
+/// What is kept of an event.
+pub(crate) fn read(event: &Value) -> NodeEvent {
     let first_time = |pointers: &[&str]| pointers.iter().find_map(|pointer| time(event, pointer));
     let first = first_time(&["/firstTimestamp", "/eventTime", "/metadata/creationTimestamp"]);
     let last = first_time(&[
@@ -130,7 +131,7 @@ fn read(event: &Value) -> NodeEvent {
 }
 
 /// The events as a person reads them, oldest first.
-pub(super) fn table_of(events: &[NodeEvent]) -> String {
+pub(crate) fn table_of(events: &[NodeEvent]) -> String {
     let row = |event: &NodeEvent| {
         vec![
             event.time.map(|time| time.to_string()).unwrap_or_default(),
@@ -144,17 +145,4 @@ pub(super) fn table_of(events: &[NodeEvent]) -> String {
     };
     let rows: Vec<_> = events.iter().map(row).collect();
     table::render(&["LAST", "COUNT", "TYPE", "REASON", "OBJECT", "FROM", "MESSAGE"], &rows)
-}
-
-fn events() -> ResourceType {
-    ResourceType {
-        group: String::new(),
-        version: "v1".to_owned(),
-        kind: "Event".to_owned(),
-        plural: "events".to_owned(),
-        singular: "event".to_owned(),
-        short_names: Vec::new(),
-        namespaced: true,
-        listable: true,
-    }
 }

@@ -128,7 +128,7 @@ fn row(object: &Value, pointers: &[&str]) -> Vec<String> {
 }
 
 /// The string there; empty when there is none.
-pub(super) fn text(object: &Value, pointer: &str) -> String {
+pub(crate) fn text(object: &Value, pointer: &str) -> String {
     object
         .pointer(pointer)
         .and_then(Value::as_str)
@@ -142,10 +142,11 @@ pub(super) fn time(object: &Value, pointer: &str) -> Option<Timestamp> {
 }
 
 /// The elements of the array there.
-pub(super) fn elements<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
+pub(crate) fn elements<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
     object.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
-fn plain(value: &Value) -> String {
+/// A value as a person writes it.
+pub(crate) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

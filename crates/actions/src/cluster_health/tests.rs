@@ -97,6 +97,10 @@ fn api() -> Api {
 
 /// Runs against the table; 404 for what is not in it, no answer where the status is 0.
 async fn run(api: Api) -> (ActionRun, Vec<String>) {
+    run_as(true, api).await
+}
+
+async fn run_as(alone: bool, api: Api) -> (ActionRun, Vec<String>) {
     let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
     let noted = Arc::clone(&asked);
@@ -124,7 +128,7 @@ async fn run(api: Api) -> (ActionRun, Vec<String>) {
         port: 443,
     };
     let access = ClusterAccess::new(Client::new(service, "default"), Identity::ServiceAccount, server);
-    let run = ActionRun::of(&DESCRIPTOR, Arc::new(ClusterHealth::new(Ok(access)))).await;
+    let run = ActionRun::of(&DESCRIPTOR, Arc::new(ClusterHealth::new(Ok(access), alone))).await;
     let asked = asked.lock().unwrap().clone();
     (run, asked)
 }
@@ -222,6 +226,27 @@ async fn pods_and_events_are_those_of_the_node() {
 }
 
 #[tokio::test]
+async fn among_many_nodes_each_asks_for_its_own_in_two_requests() {
+    let (run, asked) = run_as(false, api()).await;
+    assert_eq!(asked, [NODE, PODS]);
+    for item in [
+        names::API_SERVER,
+        names::NODE_FACTS,
+        "node.json",
+        "pods.json",
+        "pods.txt",
+    ] {
+        assert_eq!(run.state(item), State::Collected, "{item}");
+    }
+    for item in ["readyz.txt", "lease.json", names::NODE_EVENTS, "events.txt"] {
+        assert_eq!(run.state(item), State::NotApplicable, "{item}");
+    }
+    let refused = BTreeMap::from([(NODE, (0, String::new()))]);
+    let (run, asked) = run_as(false, refused).await;
+    assert_eq!((asked.len(), run.state("pods.json")), (1, State::Failed));
+}
+
+#[tokio::test]
 async fn what_is_not_allowed_costs_that_item_alone() {
     let refused = (
         403,
@@ -294,7 +319,7 @@ async fn a_server_that_does_not_answer_is_given_up_after_two_requests() {
 
 #[tokio::test]
 async fn without_a_way_to_the_cluster_it_does_not_apply() {
-    let action = ClusterHealth::new(Err("no API server is known".to_owned()));
+    let action = ClusterHealth::new(Err("no API server is known".to_owned()), true);
     let run = ActionRun::of(&DESCRIPTOR, Arc::new(action)).await;
     assert!(run.items().iter().all(|item| item.state == State::NotApplicable));
 }

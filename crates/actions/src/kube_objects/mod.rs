@@ -14,6 +14,8 @@ mod plan;
 
 pub(crate) use action::{DESCRIPTOR, KubeObjects};
 pub use entry::{InvalidKubeObject, KubeObjectEntry};
+pub(crate) use output::{Ending, ObjectFile};
+pub(crate) use paths::objects as objects_path;
 
 #[cfg(test)]
 mod tests;

@@ -9,10 +9,10 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
 /// How a list ended, when not well: what its artifacts are recorded as.
-pub(super) type Ending = Option<(State, String)>;
+pub(crate) type Ending = Option<(State, String)>;
 
 /// A list of raw objects in one JSON file, in the form in which the API gives it. It is opened when it gets its first object.
-pub(super) struct ObjectFile<'a> {
+pub(crate) struct ObjectFile<'a> {
     sink: &'a Sink,
     resource: &'a ResourceType,
     name: String,
@@ -21,7 +21,7 @@ pub(super) struct ObjectFile<'a> {
 
 impl<'a> ObjectFile<'a> {
     /// The file at `name` below `cluster-resources/`.
-    pub(super) fn new(sink: &'a Sink, resource: &'a ResourceType, name: String) -> Self {
+    pub(crate) fn new(sink: &'a Sink, resource: &'a ResourceType, name: String) -> Self {
         Self {
             sink,
             resource,
@@ -31,7 +31,7 @@ impl<'a> ObjectFile<'a> {
     }
 
     /// Adds an object from which so much was removed. In several lines, because the redactor looks at lines.
-    pub(super) async fn add(&mut self, object: &Value, removed: &Counts) {
+    pub(crate) async fn add(&mut self, object: &Value, removed: &Counts) {
         if let Some(writer) = &mut self.writer {
             writer.add_redactions(removed.iter());
             write(writer, &format!(",\n{object:#}")).await;
@@ -44,7 +44,7 @@ impl<'a> ObjectFile<'a> {
     }
 
     /// Closes the list, so that it is whole JSON however it ended. A list that ended well is written even when it is empty.
-    pub(super) async fn finish(mut self, ending: &Ending) {
+    pub(crate) async fn finish(mut self, ending: &Ending) {
         let mut writer = match (self.writer.take(), ending) {
             (Some(writer), _) => writer,
             (None, None) => self.open().await,
@@ -62,7 +62,7 @@ impl<'a> ObjectFile<'a> {
     }
 
     /// Whether nothing more of it is kept.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.writer.as_ref().is_some_and(ArtifactWriter::is_full)
     }
 

@@ -19,7 +19,7 @@ const OWN_GROUPS: [&str; 10] = [
 ];
 
 /// Below `cluster-resources/`: `pods/<namespace>.json`, `nodes.json`, `custom-resources/<plural.group>/<namespace>.json`.
-pub(super) fn objects(resource: &ResourceType, namespace: Option<&str>) -> String {
+pub(crate) fn objects(resource: &ResourceType, namespace: Option<&str>) -> String {
     let own = !resource.group.contains('.') || OWN_GROUPS.contains(&resource.group.as_str());
     let folder = if own {
         resource.plural.clone()
