@@ -4,6 +4,7 @@ use periscope_core::Analyzer;
 
 use crate::cluster_health::ClusterHealth;
 use crate::cni::Cni;
+use crate::connection_history::ConnectionHistory;
 use crate::conntrack::Conntrack;
 use crate::container_crash_loop::CrashLoops;
 use crate::container_oom::ContainerOom;
@@ -28,6 +29,7 @@ pub const CATALOG: &[&dyn Analyzer] = &[
     &system::Clock,
     &ClusterHealth,
     &Cni,
+    &ConnectionHistory,
     &Conntrack,
     &CrashLoops,
     &ContainerOom,

@@ -7,6 +7,7 @@ mod artifact;
 mod catalog;
 mod cluster_health;
 mod cni;
+mod connection_history;
 mod conntrack;
 mod container_crash_loop;
 mod container_exit_codes;
