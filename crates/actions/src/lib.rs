@@ -29,5 +29,5 @@ mod x509;
 
 pub use catalog::{CATALOG, Deps, Entry};
 pub use kube_objects::{InvalidKubeObject, KubeObjectEntry};
-pub use network_outbound::{InvalidTarget, OutboundTarget};
+pub use network_outbound::{InvalidTarget, OutboundSampling, OutboundTarget, outbound_sampling};
 pub use settings::{Namespaces, Settings};

@@ -29,7 +29,7 @@ const CHASSIS_ASSET_TAG: &str = "/sys/class/dmi/id/chassis_asset_tag";
 const POD_HOSTS: &str = "pod-hosts";
 
 /// Where name servers listen.
-const DNS_PORT: u16 = 53;
+pub(crate) const DNS_PORT: u16 = 53;
 /// A `resolv.conf` has some lines.
 const MAX_RESOLV_CONF_BYTES: usize = 64 * 1024;
 /// Most names that are asked for.
@@ -37,7 +37,7 @@ const MAX_NAMES: usize = 8;
 /// The kubelet's own default (`KubeletConfiguration`, `clusterDomain`, as every distribution sets it).
 const DEFAULT_DOMAIN: &str = "cluster.local";
 /// A name that every AKS node must be able to resolve.
-const PUBLIC_NAME: &str = "mcr.microsoft.com";
+pub(crate) const PUBLIC_NAME: &str = "mcr.microsoft.com";
 
 pub(crate) const DESCRIPTOR: Descriptor = Descriptor {
     id: names::DNS,
@@ -232,14 +232,19 @@ async fn copy(root: &HostRoot, sink: &Sink, path: &str, artifact: &str) {
     }
 }
 
-/// The names to ask for, each with both types of address.
-fn questions(kubelet: &KubeletSettings, api_server: Option<&ApiServer>, settings: &Settings) -> Vec<Question> {
+/// The name of the API server inside the cluster, which its name servers always know.
+pub(crate) fn api_server_name(kubelet: &KubeletSettings) -> String {
     let domain = kubelet
         .cluster_domain
         .as_deref()
         .unwrap_or(DEFAULT_DOMAIN)
         .trim_end_matches('.');
-    let mut wanted = vec![format!("kubernetes.default.svc.{domain}")];
+    format!("kubernetes.default.svc.{domain}")
+}
+
+/// The names to ask for, each with both types of address.
+fn questions(kubelet: &KubeletSettings, api_server: Option<&ApiServer>, settings: &Settings) -> Vec<Question> {
+    let mut wanted = vec![api_server_name(kubelet)];
     wanted.extend(api_server.map(|server| server.host.clone()));
     wanted.push(PUBLIC_NAME.to_owned());
     wanted.extend(settings.storage_host.clone());

@@ -5,4 +5,4 @@ mod action;
 mod query;
 mod servers;
 
-pub(crate) use action::{DESCRIPTOR, Dns};
+pub(crate) use action::{DESCRIPTOR, DNS_PORT, Dns, PUBLIC_NAME, api_server_name};

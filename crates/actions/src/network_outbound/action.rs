@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
+use jiff::Timestamp;
 use periscope_core::{
     Action, ActionContext, ActionError, ArtifactSpec, Content, Descriptor, ItemDescriptor, Scope, Sensitivity, State,
 };
 use periscope_documents::{Connection, names, to_lines};
 use periscope_host::{HostPath, HostRoot};
+use periscope_sampling::History;
 
+use super::history;
 use super::probe::Prober;
 use super::resolver::SystemResolver;
 use super::standing;
@@ -47,6 +50,14 @@ pub(crate) const DESCRIPTOR: Descriptor = Descriptor {
             PROXIES,
             "Proxy settings of this program and of the node's `/etc/environment`; tries use none",
         ),
+        ItemDescriptor::new(
+            names::DOWN_PERIODS,
+            "When connections were down in the last 24 hours, from the agent's samples between runs",
+        ),
+        ItemDescriptor::new(
+            names::SAMPLES,
+            "The agent's samples (DNS and TCP) of the last 24 hours as stretches of one status",
+        ),
         ItemDescriptor::new("<target>", "Why a standing target could not be named"),
     ],
 };
@@ -62,6 +73,7 @@ struct Prepared {
     targets: Vec<OutboundTarget>,
     unknown: Vec<(&'static str, String)>,
     proxies: String,
+    history: Result<History, history::NoHistory>,
 }
 
 impl NetworkOutbound {
@@ -85,6 +97,7 @@ impl NetworkOutbound {
             targets,
             unknown,
             proxies: proxies(root, std::env::vars()),
+            history: history::read(root),
         }
     }
 }
@@ -117,6 +130,7 @@ impl Action for NetworkOutbound {
             as_table(&connections),
         )
         .await;
+        history::keep(sink, &prepared.history, Timestamp::now()).await;
         Ok(())
     }
 }

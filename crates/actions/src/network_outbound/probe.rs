@@ -66,44 +66,15 @@ impl Prober {
 
     /// Goes through the phases, noting each, until one fails.
     async fn phases(&self, target: &OutboundTarget, started: Instant, noted: &mut Connection) -> Result<(), String> {
-        let addresses = self
-            .resolve(target, started, noted)
+        let Prober { resolver, .. } = self;
+        let addresses = resolve(resolver, &target.host, target.port, started, &mut noted.dns)
             .await
             .map_err(|error| format!("dns: {error}"))?;
-        let stream = connect(&addresses, started, noted)
+        let stream = connect(&addresses, started, &mut noted.tcp)
             .await
             .map_err(|error| format!("tcp: {error}"))?;
         let beyond = self.beyond_tcp(target, stream, started, noted).await;
         if target.tcp_is_enough { Ok(()) } else { beyond }
-    }
-
-    async fn resolve(
-        &self,
-        target: &OutboundTarget,
-        started: Instant,
-        noted: &mut Connection,
-    ) -> Result<Vec<SocketAddr>, String> {
-        if let Ok(address) = target.host.parse::<IpAddr>() {
-            return Ok(vec![(address, target.port).into()]);
-        }
-        let found = timeout_at(started + DNS_BY, self.resolver.addresses(&target.host)).await;
-        let found = found.unwrap_or_else(|_| Err(TIMED_OUT.to_owned()));
-        let found = found.and_then(|found| {
-            if found.is_empty() {
-                Err("no addresses".to_owned())
-            } else {
-                Ok(found)
-            }
-        });
-        noted.dns = Some(DnsPhase {
-            millis: millis_since(started),
-            addresses: found.iter().flatten().map(ToString::to_string).collect(),
-            error: found.as_ref().err().cloned(),
-        });
-        Ok(to_try(&found?)
-            .into_iter()
-            .map(|address| (address, target.port).into())
-            .collect())
     }
 
     async fn beyond_tcp(
@@ -159,7 +130,43 @@ impl Prober {
     }
 }
 
-async fn connect(addresses: &[SocketAddr], started: Instant, noted: &mut Connection) -> Result<TcpStream, String> {
+/// The addresses to connect to, in order. A host that is an address has no phase to note.
+pub(super) async fn resolve(
+    resolver: &SystemResolver,
+    host: &str,
+    port: u16,
+    started: Instant,
+    noted: &mut Option<DnsPhase>,
+) -> Result<Vec<SocketAddr>, String> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![(address, port).into()]);
+    }
+    let found = timeout_at(started + DNS_BY, resolver.addresses(host)).await;
+    let found = found.unwrap_or_else(|_| Err(TIMED_OUT.to_owned()));
+    let found = found.and_then(|found| {
+        if found.is_empty() {
+            Err("no addresses".to_owned())
+        } else {
+            Ok(found)
+        }
+    });
+    *noted = Some(DnsPhase {
+        millis: millis_since(started),
+        addresses: found.iter().flatten().map(ToString::to_string).collect(),
+        error: found.as_ref().err().cloned(),
+    });
+    Ok(to_try(&found?)
+        .into_iter()
+        .map(|address| (address, port).into())
+        .collect())
+}
+
+/// A connection to the first address that takes one.
+pub(super) async fn connect(
+    addresses: &[SocketAddr],
+    started: Instant,
+    noted: &mut Vec<ConnectAttempt>,
+) -> Result<TcpStream, String> {
     let by = started + TCP_BY;
     let mut last = TIMED_OUT.to_owned();
     for (n, address) in addresses.iter().enumerate() {
@@ -171,7 +178,7 @@ async fn connect(addresses: &[SocketAddr], started: Instant, noted: &mut Connect
             Ok(connected) => connected.map_err(|error| error.to_string()),
             Err(_) => Err(TIMED_OUT.to_owned()),
         };
-        noted.tcp.push(ConnectAttempt {
+        noted.push(ConnectAttempt {
             address: address.to_string(),
             millis: millis_since(begun),
             error: connected.as_ref().err().cloned(),
