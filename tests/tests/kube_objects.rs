@@ -181,6 +181,7 @@ async fn a_kubelet_may_list_the_pods_of_its_own_node_only() {
 async fn access(kubeconfig: &Path) -> ClusterAccess {
     let options = ConnectOptions {
         kubeconfig: Some(kubeconfig.to_owned()),
+        ..ConnectOptions::default()
     };
     ClusterAccess::discover(&options, &|_| None)
         .await

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 
+use crate::agent::AgentArgs;
 use crate::exit::Exit;
 
 /// Takes everything a Kubernetes node knows about itself safely out of it.
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     /// Collect this node's diagnostics into one archive, and upload it if storage is configured
     #[command(after_help = exit_codes())]
     Collect(Box<CollectArgs>),
+    /// Stay on this node: collect whenever a new run id is set, report to the cluster, sample connections in between
+    Agent(AgentArgs),
     /// Upload an archive that `collect` wrote earlier
     #[command(after_help = exit_codes())]
     Upload(UploadArgs),

@@ -1,6 +1,7 @@
 //! The program `aks-periscope`: reads the command line, runs one command, ends with its exit code.
 
 mod actions;
+mod agent;
 mod analyze;
 mod args;
 mod collect;
@@ -10,6 +11,7 @@ mod judge;
 mod manual;
 mod output;
 mod rules;
+mod run;
 mod runtime;
 mod screen;
 mod small_file;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     };
     let result = match args.command {
         Command::Collect(args) => collect::run(*args),
+        Command::Agent(args) => agent::run(args),
         Command::Upload(args) => upload::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Analyze(args) => analyze::run(&args),

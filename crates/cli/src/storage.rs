@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use periscope_cluster::ClusterAccess;
@@ -14,11 +15,14 @@ use periscope_exporters::{
 use periscope_host::{HostPath, HostRoot};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::args::StorageArgs;
 use crate::exit::Ended;
 use crate::small_file;
 
+/// How long an upload may go on after the run was told to end.
+const UPLOAD_GRACE: Duration = Duration::from_secs(30);
 /// Longest file that is taken for a signature.
 const MAX_SAS_BYTES: u64 = 16 * 1024;
 /// Longest description of a cloud that is read from the node.
@@ -117,6 +121,11 @@ fn credential(sas: Option<SecretString>, identity: Option<&str>) -> Result<BlobC
 }
 
 impl StorageSettings {
+    /// The formats to upload, in order.
+    pub(crate) fn formats(&self) -> Vec<Format> {
+        self.formats.clone()
+    }
+
     /// The exporter, with the container and the cloud found out where the user left them open.
     pub(crate) fn exporter(self, root: &HostRoot, cluster: Option<&ClusterAccess>) -> Result<Storage> {
         let node_cloud = read_json(root, AZURE_JSON).and_then(|json| text_of(&json, "cloud"));
@@ -169,13 +178,25 @@ impl Storage {
         self.exporter.check().await
     }
 
-    /// See [`Exporter::export`].
-    pub(crate) async fn export(
+    /// See [`Exporter::export`]; after the run was told to end, it goes on only for a while.
+    pub(crate) async fn export_until(
         &self,
-        cx: &ExportContext,
         archive: Arc<dyn Archive>,
+        ended: CancellationToken,
     ) -> Result<Vec<Receipt>, ExportError> {
-        self.exporter.export(cx, archive).await
+        let cx = ExportContext {
+            cancel: CancellationToken::new(),
+        };
+        let give_up = async {
+            ended.cancelled().await;
+            tokio::time::sleep(UPLOAD_GRACE).await;
+            cx.cancel.cancel();
+            std::future::pending().await
+        };
+        tokio::select! {
+            result = self.exporter.export(&cx, archive) => result,
+            never = give_up => never,
+        }
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use periscope_bundle::ArchiveFile;
-use periscope_core::{Archive, ExportContext};
+use periscope_cluster::ConnectOptions;
+use periscope_core::Archive;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::UploadArgs;
-use crate::collect::{find_cluster, loose_names, node_root, show_size};
 use crate::exit::{Ended, Exit, print};
+use crate::run::{find_cluster, loose_names, node_root, show_size};
 use crate::{runtime, storage};
 
 /// Runs the command.
@@ -25,7 +26,7 @@ pub(crate) fn run(args: UploadArgs) -> Result<Exit> {
     let settings = storage::check(storage, format)?;
     runtime::block_on(async {
         let root = node_root(None)?;
-        let cluster = find_cluster(None, &root).await?;
+        let cluster = find_cluster(&ConnectOptions::default(), &root).await?;
         let storage = settings.exporter(&root, cluster.as_ref().ok())?;
         if let Some(other) = storage.formats().into_iter().find(|wanted| *wanted != format) {
             return Err(Ended::usage(format!(
@@ -34,10 +35,11 @@ pub(crate) fn run(args: UploadArgs) -> Result<Exit> {
         }
         let failed = |error| Ended::upload(format!("not uploaded: {:#}", anyhow::Error::from(error)));
         storage.check().await.map_err(failed)?;
-        let cx = ExportContext {
-            cancel: CancellationToken::new(),
-        };
-        for receipt in storage.export(&cx, Arc::new(archive)).await.map_err(failed)? {
+        for receipt in storage
+            .export_until(Arc::new(archive), CancellationToken::new())
+            .await
+            .map_err(failed)?
+        {
             print(&format!(
                 "uploaded to {}  ({})\n",
                 receipt.location,

@@ -3,6 +3,7 @@
 //! It makes no request by itself: finding an API server reads files and the environment only.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use http::Uri;
 use kube::Client;
@@ -20,6 +21,8 @@ pub type ReadNodeFile<'a> = &'a (dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync);
 pub struct ConnectOptions {
     /// A kubeconfig named by the user: it is used, or the reason why it cannot be is an error.
     pub kubeconfig: Option<PathBuf>,
+    /// How long the server may be silent in the middle of an answer, where that is not the ordinary: a watch says nothing for minutes.
+    pub silence: Option<Duration>,
 }
 
 /// Where the API server listens, as the chosen configuration names it.

@@ -48,7 +48,7 @@ pub(crate) async fn discover(options: &ConnectOptions, read: ReadNodeFile<'_>) -
     if let Some(path) = &options.kubeconfig {
         let named = path.display().to_string();
         let connected = match of_file(path) {
-            Ok(config) => connect(config, Identity::Kubeconfig(named.clone())).await,
+            Ok(config) => connect(config, Identity::Kubeconfig(named.clone()), options).await,
             Err(cause) => Err(cause),
         };
         return connected.map_err(|source| ClusterError::Kubeconfig { path: named, source });
@@ -56,7 +56,7 @@ pub(crate) async fn discover(options: &ConnectOptions, read: ReadNodeFile<'_>) -
     let mut tried = Vec::new();
     for source in [&of_pod as Source, &of_caller, &|| of_kubelet(read)] {
         match source() {
-            Ok((config, identity)) => match connect(config, identity.clone()).await {
+            Ok((config, identity)) => match connect(config, identity.clone(), options).await {
                 Ok(access) => return Ok(access),
                 Err(cause) => tried.push(format!("{identity}: {cause}")),
             },
@@ -129,12 +129,12 @@ fn of_kubeconfig(mut kubeconfig: Kubeconfig) -> Result<Config, Cause> {
     Ok(config)
 }
 
-async fn connect(mut config: Config, identity: Identity) -> Result<ClusterAccess, Cause> {
+async fn connect(mut config: Config, identity: Identity, options: &ConnectOptions) -> Result<ClusterAccess, Cause> {
     let Some(server) = ApiServer::of(&config.cluster_url) else {
         return Err(Cause::text(format!("{} names no host", config.cluster_url)));
     };
     config.connect_timeout = Some(CONNECT_TIMEOUT);
-    config.read_timeout = Some(READ_TIMEOUT);
+    config.read_timeout = Some(options.silence.unwrap_or(READ_TIMEOUT));
     config.write_timeout = Some(READ_TIMEOUT);
     // Otherwise the time a pooled connection lay idle counts against the next answer.
     config.reset_reader_on_write = true;
@@ -174,7 +174,10 @@ current-context: x
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config");
         fs::write(&path, text).unwrap();
-        let options = ConnectOptions { kubeconfig: Some(path) };
+        let options = ConnectOptions {
+            kubeconfig: Some(path),
+            ..ConnectOptions::default()
+        };
         discover(&options, &|_| None).await
     }
 
@@ -224,6 +227,7 @@ current-context: x
     async fn a_missing_named_kubeconfig_is_an_error_that_names_it() {
         let options = ConnectOptions {
             kubeconfig: Some("/nowhere/config".into()),
+            ..ConnectOptions::default()
         };
         let error = discover(&options, &|_| None).await.err().unwrap();
         assert_eq!(error.to_string(), "kubeconfig /nowhere/config cannot be used");

@@ -12,8 +12,8 @@ use periscope_bundle::{ArchiveInputs, OpenArchive};
 use periscope_core::{Finding, Manifest, Verdict};
 
 use crate::args::{AnalyzeArgs, Report};
-use crate::collect::DOCUMENTS_OWNER;
 use crate::exit::{Ended, Exit, in_one_line, print, tell};
+use crate::run::DOCUMENTS_OWNER;
 use crate::screen::{Ink, push_findings};
 use crate::{inspect, judge, rules};
 

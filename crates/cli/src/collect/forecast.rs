@@ -13,7 +13,7 @@ use periscope_core::{NodeInfo, PlanContext, Planned, PlannedItem, Rbac, State, S
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::quantity::show_size;
+use crate::run::show_size;
 use crate::screen::{Ink, push};
 
 /// How long one action may look around.

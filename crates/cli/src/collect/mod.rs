@@ -1,18 +1,8 @@
-//! The command `collect`: from the command line to the exit code.
+//! The command `collect`: one run on this node for whoever sits before it.
 
-mod config;
-mod documents;
+mod command;
 mod forecast;
-mod journal;
-mod node;
-mod output;
 mod progress;
-mod quantity;
-mod run;
-mod settings;
 mod summary;
 
-pub(crate) use documents::{OWNER as DOCUMENTS_OWNER, loose_names};
-pub(crate) use node::root as node_root;
-pub(crate) use quantity::show_size;
-pub(crate) use run::{find_cluster, run};
+pub(crate) use command::run;

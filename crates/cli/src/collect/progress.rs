@@ -9,8 +9,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use periscope_core::{ActionProgress, Progress, State};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::quantity::show_size;
 use crate::exit::tell;
+use crate::run::show_size;
 
 /// Time between two looks at a terminal's display.
 const TERMINAL_TICK: Duration = Duration::from_millis(120);

@@ -1,14 +1,14 @@
 //! What a person, or a machine, is told at the end: findings first, then what is missing and why, then where the
 //! archive is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::Result;
-use periscope_core::{Completeness, Finding, Manifest, Receipt, State};
+use periscope_core::{Completeness, Finding, Manifest, Missing, Receipt, State};
 use serde_json::json;
 
-use super::quantity::show_size;
 use crate::exit::Exit;
+use crate::run::show_size;
 use crate::screen::{Ink, push, push_findings, shortened};
 
 /// Most items of one action, state and reason that are named one by one.
@@ -24,15 +24,6 @@ pub(super) struct Outcome<'a> {
     pub(super) archive_error: Option<String>,
     pub(super) uploads: &'a [Receipt],
     pub(super) upload_error: Option<String>,
-}
-
-/// What is not in the archive, or not whole.
-struct Missing<'a> {
-    action: &'a str,
-    /// The item; none where the action ended before it knew its items.
-    path: Option<&'a str>,
-    state: State,
-    reason: Option<&'a str>,
 }
 
 impl Outcome<'_> {
@@ -63,6 +54,7 @@ impl Outcome<'_> {
             .map(|(s, n)| (s.as_str(), n))
             .collect();
         let missing: Vec<_> = self
+            .manifest
             .missing()
             .map(
                 |Missing {
@@ -99,33 +91,9 @@ impl Outcome<'_> {
         text
     }
 
-    /// The items that are missing or cut, and the actions that ended early without an item that says so.
-    fn missing(&self) -> impl Iterator<Item = Missing<'_>> {
-        let items = &self.manifest.items;
-        let items = items.iter().filter(|item| !item.state.leaves_complete(false));
-        let told: BTreeSet<_> = items.clone().map(|item| item.action.as_str()).collect();
-        let actions = self.manifest.actions.iter();
-        let untold =
-            actions.filter(move |action| !action.state.leaves_complete(false) && !told.contains(action.id.as_str()));
-        let untold = untold.map(|action| Missing {
-            action: &action.id,
-            path: None,
-            state: action.state,
-            reason: action.reason.as_deref(),
-        });
-        items
-            .map(|item| Missing {
-                action: &item.action,
-                path: Some(item.path.as_str()),
-                state: item.state,
-                reason: item.reason.as_deref(),
-            })
-            .chain(untold)
-    }
-
     fn push_missing(&self, text: &mut String, ink: Ink) {
         let mut groups: BTreeMap<(State, &str, &str), Vec<Missing<'_>>> = BTreeMap::new();
-        for missing in self.missing() {
+        for missing in self.manifest.missing() {
             let reason = missing.reason.unwrap_or_default();
             groups
                 .entry((missing.state, missing.action, reason))

@@ -7,7 +7,7 @@ use periscope_bundle::{Member, OpenArchive};
 use periscope_core::{ItemRecord, Manifest};
 use serde::Serialize;
 
-use crate::collect::show_size;
+use crate::run::show_size;
 
 /// One row: a file of the archive, an item of its manifest, or both.
 #[derive(Debug, Serialize)]

@@ -47,15 +47,31 @@ struct Config {
     quiet: bool,
 }
 
-/// Fills in from the file what the command line leaves open.
-pub(super) fn fill(args: CollectArgs) -> Result<CollectArgs> {
-    let Some(path) = args.config.clone() else {
-        return Ok(args);
+/// Where settings may stand besides the command line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Beside<'a> {
+    /// In the file that the command line names, if it names one.
+    File,
+    /// In this text of a `ConfigMap`. Whoever may write that is not thereby trusted with the node's files.
+    ConfigMap(&'a str),
+}
+
+/// Fills in what the command line leaves open.
+pub(super) fn fill(args: CollectArgs, beside: Beside<'_>) -> Result<CollectArgs> {
+    let config = match beside {
+        Beside::File => match &args.config {
+            Some(path) => read(path)?,
+            None => return Ok(args),
+        },
+        Beside::ConfigMap(text) => of_config_map(text)?,
     };
-    let config = read(&path)?;
+    Ok(merge(args, config))
+}
+
+fn merge(args: CollectArgs, config: Config) -> CollectArgs {
     let no_upload_in_file = config.upload == Some(false);
     let upload_in_file = config.upload == Some(true);
-    Ok(CollectArgs {
+    CollectArgs {
         output: args.output.or(config.output),
         run_id: args.run_id.or(config.run_id),
         node_name: args.node_name.or(config.node_name),
@@ -93,11 +109,33 @@ pub(super) fn fill(args: CollectArgs) -> Result<CollectArgs> {
             cloud: args.storage.cloud.or(config.cloud),
             upload_format: args.storage.upload_format.or(config.upload_format),
         },
-        config: Some(path),
+        config: args.config,
         plan: args.plan,
         json: args.json || config.json,
         quiet: args.quiet || config.quiet,
-    })
+    }
+}
+
+/// Settings that name files of ours or decide who we are are for the pod itself to say.
+fn of_config_map(text: &str) -> Result<Config> {
+    let invalid = |what: String| Ended::usage(format!("invalid settings in the ConfigMap: {what}"));
+    let config = parse(text).map_err(invalid)?;
+    let reserved = [
+        ("output", config.output.is_some()),
+        ("run-id", config.run_id.is_some()),
+        ("node-name", config.node_name.is_some()),
+        ("host-root", config.host_root.is_some()),
+        ("kubeconfig", config.kubeconfig.is_some()),
+        ("rules", config.rules.is_some()),
+        ("sas-file", config.sas_file.is_some()),
+        ("sas-token", config.sas_token.is_some()),
+    ];
+    match reserved.iter().find(|(_, is_set)| *is_set) {
+        Some((key, _)) => Err(invalid(format!(
+            "{key} cannot be set there: expected only what is to be collected and where it is uploaded"
+        ))),
+        None => Ok(config),
+    }
 }
 
 fn read(path: &Path) -> Result<Config> {
@@ -123,8 +161,9 @@ fn parse(text: &str) -> Result<Config, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{fill, parse};
+    use super::{Beside, fill, of_config_map, parse};
     use crate::args::CollectArgs;
+    use rstest::rstest;
 
     #[test]
     fn an_unknown_key_is_refused_with_its_line() {
@@ -149,7 +188,7 @@ mod tests {
             ..CollectArgs::default()
         };
         args.storage.sas_file = Some("given".into());
-        let args = fill(args).unwrap();
+        let args = fill(args, Beside::File).unwrap();
         assert_eq!(args.since.as_deref(), Some("1h"));
         assert_eq!(args.timeout.as_deref(), Some("5m"));
         assert!(args.no_upload && !args.upload);
@@ -160,5 +199,29 @@ mod tests {
     fn an_empty_file_says_nothing() {
         assert!(parse("# nothing\n").is_ok());
         assert!(parse("").is_ok());
+    }
+
+    #[rstest]
+    #[case("rules: /host/etc/shadow")]
+    #[case("sas-file: /host/etc/shadow")]
+    #[case("kubeconfig: /host/var/lib/kubelet/kubeconfig")]
+    #[case("host-root: /proc/1/root")]
+    fn a_config_map_names_no_file_of_ours(#[case] text: &str) {
+        let error = of_config_map(text).unwrap_err().to_string();
+        assert!(error.contains("cannot be set there"), "{error}");
+        assert!(!error.contains("shadow"), "{error}");
+    }
+
+    #[test]
+    fn a_config_map_says_what_to_collect() {
+        let args = fill(
+            CollectArgs::default(),
+            Beside::ConfigMap("since: 24h\nskip: [iptables]\n"),
+        )
+        .unwrap();
+        assert_eq!(
+            (args.since.as_deref(), args.skip.map(|ids| ids.len())),
+            (Some("24h"), Some(1))
+        );
     }
 }

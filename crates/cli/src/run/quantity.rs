@@ -26,7 +26,7 @@ const UNITS: &[(&str, u64)] = &[
 ];
 
 /// Reads a size in bytes.
-pub(super) fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let lower = text.trim().to_ascii_lowercase();
     let (number, unit) = UNITS
         .iter()
@@ -42,7 +42,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 }
 
 /// Reads a span of time.
-pub(super) fn span(text: &str) -> Result<Duration, String> {
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let parsed = text.trim().parse::<Span>().ok();
     let duration = parsed.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
     duration
@@ -52,7 +52,7 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads a point in time, or a span back from `now`.
-pub(super) fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+pub(crate) fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if let Ok(time) = text.trim().parse::<Timestamp>() {
         return Ok(time);
     }

@@ -13,6 +13,7 @@ use periscope_core::{Format, NodeName, RunId};
 use periscope_host::HostPath;
 use periscope_scan::RuleSet;
 
+use super::config::Beside;
 use super::{config, quantity};
 use crate::args::{CollectArgs, StorageArgs};
 use crate::exit::Ended;
@@ -25,28 +26,28 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_mins(20);
 const DEFAULT_MAX_BYTES: u64 = 4 << 30;
 
 /// A checked run.
-pub(super) struct Settings {
-    pub(super) output: Option<PathBuf>,
-    pub(super) run_id: Option<RunId>,
-    pub(super) node_name: Option<NodeName>,
-    pub(super) host_root: Option<PathBuf>,
-    pub(super) kubeconfig: Option<PathBuf>,
-    pub(super) entries: Vec<&'static Entry>,
-    pub(super) actions: ActionSettings,
-    pub(super) since: Option<Timestamp>,
-    pub(super) format: Format,
-    pub(super) budget: BudgetLimits,
-    pub(super) timeout: Duration,
-    pub(super) rules: Arc<RuleSet>,
-    pub(super) storage: Option<StorageSettings>,
-    pub(super) plan: bool,
-    pub(super) json: bool,
-    pub(super) quiet: bool,
+pub(crate) struct Settings {
+    pub(crate) output: Option<PathBuf>,
+    pub(crate) run_id: Option<RunId>,
+    pub(crate) node_name: Option<NodeName>,
+    pub(crate) host_root: Option<PathBuf>,
+    pub(crate) kubeconfig: Option<PathBuf>,
+    pub(crate) entries: Vec<&'static Entry>,
+    pub(crate) actions: ActionSettings,
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) format: Format,
+    pub(crate) budget: BudgetLimits,
+    pub(crate) timeout: Duration,
+    pub(crate) rules: Arc<RuleSet>,
+    pub(crate) storage: Option<StorageSettings>,
+    pub(crate) plan: bool,
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
 }
 
 impl Settings {
     /// Checks what the user asked for.
-    pub(super) fn check(args: CollectArgs) -> Result<Self> {
+    pub(crate) fn check(args: CollectArgs, beside: Beside<'_>) -> Result<Self> {
         let CollectArgs {
             output,
             run_id,
@@ -73,7 +74,7 @@ impl Settings {
             plan,
             json,
             quiet,
-        } = config::fill(args)?;
+        } = config::fill(args, beside)?;
 
         let entries = choose(actions.as_deref(), skip.as_deref().unwrap_or_default())?;
         let format = parse_or(format.as_deref(), Format::TarGz)?;
@@ -90,7 +91,7 @@ impl Settings {
             journal_units: parse_units(journal_units.unwrap_or(defaults.journal_units))?,
             internet_target: checked_one::<OutboundTarget>(internet_target.unwrap_or(defaults.internet_target))?,
             outbound_targets: checked::<OutboundTarget>(outbound_targets.unwrap_or(defaults.outbound_targets))?,
-            storage_host: None,
+            ..ActionSettings::default()
         };
         Ok(Self {
             output,
@@ -231,7 +232,7 @@ fn parse_namespaces(names: Vec<String>) -> Result<Namespaces> {
 
 #[cfg(test)]
 mod tests {
-    use super::Settings;
+    use super::{Beside, Settings};
     use crate::args::CollectArgs;
     use rstest::rstest;
 
@@ -253,7 +254,7 @@ mod tests {
     #[case(CollectArgs { journal_units: Some(words(&["[x"])), ..CollectArgs::default() }, "invalid unit \"[x\"")]
     #[case(CollectArgs { upload: true, ..CollectArgs::default() }, "no storage account")]
     fn a_bad_value_is_named_with_what_was_expected(#[case] args: CollectArgs, #[case] start: &str) {
-        let error = Settings::check(args).err().expect("refused").to_string();
+        let error = Settings::check(args, Beside::File).err().expect("refused").to_string();
         assert!(error.starts_with(start) && error.contains("expected"), "{error}");
     }
 
@@ -263,6 +264,6 @@ mod tests {
             run_id: Some(String::new()),
             ..CollectArgs::default()
         };
-        assert!(Settings::check(args).unwrap().run_id.is_none());
+        assert!(Settings::check(args, Beside::File).unwrap().run_id.is_none());
     }
 }

@@ -19,14 +19,14 @@ const FALLBACK: &str = "aks-periscope";
 const OTHERS_MAY_WRITE: u32 = 0o022;
 
 /// The folder, made and found to be writable.
-pub(super) struct Output {
-    pub(super) folder: PathBuf,
+pub(crate) struct Output {
+    pub(crate) folder: PathBuf,
     /// What the user should be told about the choice.
-    pub(super) note: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 /// Chooses the folder: the user's, else the node's, else one in the current folder.
-pub(super) fn choose(explicit: Option<PathBuf>, root: &HostRoot) -> Result<Output> {
+pub(crate) fn choose(explicit: Option<PathBuf>, root: &HostRoot) -> Result<Output> {
     if let Some(folder) = explicit {
         probe(&folder).map_err(|error| unusable(&folder, error))?;
         return Ok(Output { folder, note: None });
@@ -80,7 +80,7 @@ fn is_ours(folder: &Path) -> io::Result<()> {
 }
 
 /// Makes the folder and a file in it that nobody sees.
-fn probe(folder: &Path) -> io::Result<()> {
+pub(crate) fn probe(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     tempfile::tempfile_in(folder).map(drop)
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use periscope_analyzers::{ANALYSIS_FILE, analysis_json, network_config, network_outbound};
 use periscope_bundle::{Entry, NodeArchive, SpoolStore, StoredInputs};
 use periscope_core::{
-    ActionRecord, AnalyzeError, ArtifactPath, ArtifactSpec, Content, Engine, Finding, Format, Inputs, MANIFEST_FILE,
-    MANIFEST_SCHEMA, Manifest, NodeInfo, Place, RunId, State,
+    ActionRecord, AnalyzeError, ArtifactPath, ArtifactSpec, Content, Engine, Finding, Format, Hits, Inputs,
+    MANIFEST_FILE, MANIFEST_SCHEMA, Manifest, NodeInfo, Place, RunId, State,
 };
 use periscope_report::{Chart, REPORT_FILE, Report, add_events, charts, render};
 use periscope_scan::{Scanner, Timeline};
@@ -43,14 +43,31 @@ pub(crate) fn loose_names() -> Vec<&'static str> {
 }
 
 /// What was made of the artifacts, for the page.
-pub(super) struct Analysis {
-    pub(super) findings: Vec<Finding>,
+pub(crate) struct Analysis {
+    pub(crate) findings: Vec<Finding>,
     timeline: Timeline,
     charts: Vec<Chart>,
 }
 
+/// The summaries of what was gathered so far.
+pub(super) async fn summaries(
+    engine: &Engine,
+    store: &Arc<SpoolStore>,
+    node: &NodeInfo,
+) -> Result<Vec<(&'static str, Result<Vec<u8>, AnalyzeError>)>> {
+    let inputs = StoredInputs::new(
+        Arc::clone(store),
+        &engine.items(),
+        node.name.clone(),
+        engine.started(),
+        Hits::default(),
+    );
+    let work = tokio::task::spawn_blocking(move || SUMMARIES.map(|(name, build)| (name, build(&inputs))));
+    Ok(work.await.context("the summaries ended early")?.into())
+}
+
 /// Judges what was gathered and keeps the findings and the summaries with it.
-pub(super) async fn analyze(
+pub(crate) async fn analyze(
     engine: &Engine,
     store: &Arc<SpoolStore>,
     node: &NodeInfo,
@@ -67,21 +84,18 @@ pub(super) async fn analyze(
     let work = tokio::task::spawn_blocking(move || {
         let mut timeline = outcome.timeline().clone();
         add_events(&mut timeline, &inputs);
-        let findings = judge(outcome, &inputs);
-        let summaries = SUMMARIES.map(|(name, build)| (name, build(&inputs)));
-        let analysis = Analysis {
-            findings,
+        Analysis {
+            findings: judge(outcome, &inputs),
             timeline,
             charts: charts(&inputs),
-        };
-        (analysis, summaries)
+        }
     });
-    let (result, summaries) = work.await.context("the analyzers ended early")?;
+    let result = work.await.context("the analyzers ended early")?;
     let sink = engine.sink(OWNER);
     let json = |name: &str| ArtifactSpec::new(name, Content::Json).place(Place::Top);
     let analysis = analysis_json(&result.findings).context("the findings cannot be written")?;
     sink.document(json(ANALYSIS_FILE), analysis).await;
-    for (name, summary) in summaries {
+    for (name, summary) in summaries(engine, store, node).await? {
         match summary {
             Ok(summary) => {
                 sink.document(json(name), summary).await;
@@ -96,7 +110,7 @@ pub(super) async fn analyze(
 }
 
 /// Keeps the program's own log and what says how to read the archive.
-pub(super) async fn close(engine: &Engine, log: &RunLog) {
+pub(crate) async fn close(engine: &Engine, log: &RunLog) {
     let sink = engine.sink(OWNER);
     sink.document(
         ArtifactSpec::new(VERSION_FILE, Content::Yaml).place(Place::Top),
@@ -111,7 +125,7 @@ pub(super) async fn close(engine: &Engine, log: &RunLog) {
 }
 
 /// The record of the run.
-pub(super) fn manifest(engine: &Engine, node: &NodeInfo, run_id: &RunId, actions: Vec<ActionRecord>) -> Manifest {
+pub(crate) fn manifest(engine: &Engine, node: &NodeInfo, run_id: &RunId, actions: Vec<ActionRecord>) -> Manifest {
     let items = engine.items();
     Manifest {
         schema: MANIFEST_SCHEMA.to_owned(),
@@ -129,7 +143,7 @@ pub(super) fn manifest(engine: &Engine, node: &NodeInfo, run_id: &RunId, actions
 }
 
 /// The archive of everything that has a place in the manifest, the manifest itself, and the page that tells it.
-pub(super) fn archive(
+pub(crate) fn archive(
     store: &SpoolStore,
     manifest: &Manifest,
     analysis: &Analysis,

@@ -1,0 +1,230 @@
+//! From the command line to an agent that waits for run ids.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use periscope_actions::{Deps, outbound_sampling};
+use periscope_agent::rows::{Home, RowsReporter};
+use periscope_agent::{Agent, AgentSettings, Health, OWN_FOLDER, Reporter, Silent, Sources, WATCH_READ_TIMEOUT, serve};
+use periscope_cluster::{ClusterAccess, ConnectOptions, Election};
+use periscope_core::{NodeName, RunId};
+use periscope_host::{HostCommands, HostRoot};
+use periscope_sampling::Sampler;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::collector::NodeRuns;
+use super::metrics;
+use super::settings::{self, Own};
+use crate::exit::{Ended, Exit};
+use crate::run::{RunLog, choose_output, find_cluster, node_info, node_root};
+use crate::runtime;
+use crate::small_file;
+
+/// Where our own manifests mount the node's `/var/log/aks-periscope`.
+const MOUNTED_OUTPUT: &str = "/aks-periscope";
+/// Where a pod is told its namespace (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>).
+const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+/// The namespace of every manifest.
+const NAMESPACE: &str = "aks-periscope";
+/// Longest name of a namespace (RFC 1123), with a line's end.
+const MAX_NAMESPACE_BYTES: u64 = 64;
+/// What a run that is told to end may take: less than the grace period of our manifests, which is a minute.
+const GRACE: Duration = Duration::from_secs(45);
+/// What the last report may take at the end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How much is left to others of a processor that is wanted by more than us, as for nice(1).
+const NICENESS: i32 = 10;
+
+/// The command line.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AgentArgs {
+    /// Folder with the keys of `diagnostic-config`; where it is absent they are read from the environment
+    #[arg(long, value_name = "DIR", default_value = "/config")]
+    config_dir: PathBuf,
+    /// Folder with the keys of `azureblob-secret`; where it is absent they are read from the environment
+    #[arg(long, value_name = "DIR", default_value = "/secret")]
+    secret_dir: PathBuf,
+    /// Folder for archives and for what the agent remembers
+    /// [default: /aks-periscope if it is there, else the node's /var/log/aks-periscope]
+    #[arg(long, short, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Name of this node [default: the kubelet's, else the host's]
+    #[arg(long, value_name = "NAME", env = "HOST_NODE_NAME")]
+    node_name: Option<String>,
+    /// Root folder of the node [default: the first of /host, /proc/1/root and / that is one]
+    #[arg(long, value_name = "DIR")]
+    host_root: Option<PathBuf>,
+    /// Kubeconfig for the API server [default: the pod's]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Address for /healthz, /readyz and /metrics
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9180",
+        env = "AKS_PERISCOPE_LISTEN"
+    )]
+    listen: SocketAddr,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: AgentArgs) -> Result<Exit> {
+    let log = RunLog::start_telling();
+    // The node's own work comes first. Commands of the node inherit it.
+    rustix::process::nice(NICENESS).ok();
+    runtime::block_on(agent(args, log))
+}
+
+async fn agent(args: AgentArgs, log: RunLog) -> Result<Exit> {
+    let AgentArgs {
+        config_dir,
+        secret_dir,
+        output,
+        node_name,
+        host_root,
+        kubeconfig,
+        listen,
+    } = args;
+    let cancel = CancellationToken::new();
+    end_on_signal(cancel.clone())?;
+    let root = node_root(host_root.as_deref())?;
+    let name = match node_name.filter(|name| !name.is_empty()) {
+        Some(name) => Some(name.parse::<NodeName>().map_err(Ended::usage)?),
+        None => None,
+    };
+    let node = node_info(&root, name).name;
+    let folder = folder(output, &root)?;
+    let namespace = namespace();
+    let connect = |silence| ConnectOptions {
+        kubeconfig: kubeconfig.clone(),
+        silence,
+    };
+    let cluster = find_cluster(&connect(None), &root).await?;
+    let watching = find_cluster(&connect(Some(WATCH_READ_TIMEOUT)), &root).await?;
+    if let Err(why) = &cluster {
+        warn!(why, "No rows are written, and run ids are read from files only.");
+    }
+
+    let own = Own {
+        node_name: node.clone(),
+        host_root,
+        output: folder.clone(),
+    };
+    let sampler = sampler(&root, &cluster, &own)?;
+    let tally = sampler.tally();
+    let flusher = sampler.flusher();
+    let health = Arc::new(Health::new().with(Box::new(move || metrics::of(&tally))));
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}"))?;
+    let rows = cluster.as_ref().ok().map(|access| {
+        let home = Home {
+            namespace: namespace.clone(),
+            node: node.clone(),
+            pod: pod(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        Arc::new(RowsReporter::start(access, &home))
+    });
+    let reporter: Arc<dyn Reporter> = match &rows {
+        Some(rows) => Arc::clone(rows) as _,
+        None => Arc::new(Silent),
+    };
+    let runs = NodeRuns {
+        own,
+        root,
+        cluster: cluster.clone(),
+        log,
+        flusher,
+    };
+    let agent_settings = AgentSettings {
+        node: node.clone(),
+        folder: folder.clone(),
+        namespace: namespace.clone(),
+        sources: Sources::new(config_dir, secret_dir, std::env::var_os),
+        client: cluster.as_ref().ok().map(|access| access.client().clone()),
+        watching_client: watching.ok().map(|access| access.client().clone()),
+        grace: GRACE,
+    };
+    let mut agent = Agent::new(agent_settings, Arc::new(runs), reporter).with_health(Arc::clone(&health));
+    if let Ok(access) = cluster {
+        agent = agent.with_election(Arc::new(Election::new(access, &namespace, node.as_str())));
+    }
+    info!(%node, namespace, folder = %folder.display(), "Waiting for a run id.");
+    let sampling = tokio::spawn(sampler.run(cancel.clone()));
+    let serving = tokio::spawn(serve(listener, health, cancel.clone()));
+    agent.run(cancel.clone()).await;
+    cancel.cancel();
+    if let Some(rows) = rows
+        && !rows.flush(LAST_WORDS).await
+    {
+        warn!("The last words did not reach the row.");
+    }
+    for task in [sampling, serving] {
+        task.await.context("a task ended early")?;
+    }
+    info!("Ended.");
+    Ok(Exit::Complete)
+}
+
+/// Samples the targets of an unconfigured run.
+fn sampler(root: &HostRoot, cluster: &Result<ClusterAccess, String>, own: &Own) -> Result<Sampler> {
+    let any = "sampling".parse::<RunId>().map_err(Ended::usage)?;
+    let deps = Deps {
+        root: root.clone(),
+        commands: Arc::new(HostCommands::new(root.clone())),
+        cluster: cluster.clone(),
+        settings: settings::of(&periscope_agent::Configuration::default(), &any, own)?.actions,
+    };
+    let sampling = outbound_sampling(&deps);
+    Ok(Sampler::new(
+        own.output.join(OWN_FOLDER),
+        sampling.targets,
+        sampling.probe,
+    ))
+}
+
+/// The folder for archives: the user's, the one of our manifests, else the node's.
+fn folder(explicit: Option<PathBuf>, root: &HostRoot) -> Result<PathBuf> {
+    let mounted = Path::new(MOUNTED_OUTPUT);
+    let explicit = explicit.or_else(|| mounted.is_dir().then(|| mounted.to_owned()));
+    let output = choose_output(explicit, root)?;
+    if let Some(note) = &output.note {
+        warn!("{note}");
+    }
+    Ok(output.folder)
+}
+
+/// The pod's namespace.
+fn namespace() -> String {
+    let of_environment = std::env::var("POD_NAMESPACE").ok();
+    let named = of_environment.or_else(|| small_file::read(Path::new(NAMESPACE_FILE), MAX_NAMESPACE_BYTES).ok());
+    let named = named.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    named.unwrap_or_else(|| NAMESPACE.to_owned())
+}
+
+/// The pod's name. Manifests of the original do not tell it; a pod that is not on its node's network has it as host name.
+fn pod() -> Option<String> {
+    let named = ["POD_NAME", "HOSTNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty())
+}
+
+/// Ends in good order at SIGTERM, which is how the kubelet ends a pod, and at Ctrl-C.
+fn end_on_signal(cancel: CancellationToken) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        info!("Ending.");
+        cancel.cancel();
+    });
+    Ok(())
+}

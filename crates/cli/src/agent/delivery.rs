@@ -1,0 +1,121 @@
+//! Gets an archive into the storage with patience: credentials that are renewed and a storage that comes back are waited for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use periscope_agent::{Configuration, Order};
+use periscope_cluster::ClusterAccess;
+use periscope_core::{Archive, Format, Receipt};
+use periscope_host::HostRoot;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::settings::{self, Own};
+use crate::exit::in_one_line;
+use crate::storage::{Storage, StorageSettings};
+
+/// How long an archive is tried to be delivered. The kubelet brings a changed Secret within about a minute, and a storage that
+/// is moved to another node of its own is back within two.
+const PATIENCE: Duration = Duration::from_mins(4);
+/// The first wait between two tries; each is twice as long as the one before.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// The storage of a run.
+pub(super) struct Delivery {
+    /// None where no storage is configured.
+    settings: Option<StorageSettings>,
+    order: Order,
+    own: Own,
+    root: HostRoot,
+    cluster: Option<ClusterAccess>,
+}
+
+impl Delivery {
+    /// A delivery to the storage of `settings`, which were made of the order's configuration.
+    pub(super) fn new(
+        settings: Option<StorageSettings>,
+        order: Order,
+        own: Own,
+        root: HostRoot,
+        cluster: Option<ClusterAccess>,
+    ) -> Self {
+        Self {
+            settings,
+            order,
+            own,
+            root,
+            cluster,
+        }
+    }
+
+    /// The formats to pack for it; none where there is no storage.
+    pub(super) fn formats(&self) -> Vec<Format> {
+        self.settings.as_ref().map(StorageSettings::formats).unwrap_or_default()
+    }
+
+    /// The storage as it is configured now.
+    pub(super) fn storage(&self) -> Option<Result<Storage>> {
+        let settings = self.settings.clone()?;
+        Some(settings.exporter(&self.root, self.cluster.as_ref()))
+    }
+
+    /// Delivers, and tries again until it is there, nobody waits any longer, or `ended` is cancelled.
+    ///
+    /// # Errors
+    /// Why it is not there, in one line.
+    pub(super) async fn deliver(
+        mut self,
+        archive: Arc<dyn Archive>,
+        ended: CancellationToken,
+    ) -> Option<Result<Vec<Receipt>, String>> {
+        let until = Instant::now() + PATIENCE;
+        let mut wait = FIRST_WAIT;
+        loop {
+            let tried = self.try_once(Arc::clone(&archive), ended.clone()).await?;
+            let why = match tried {
+                Ok(receipts) => return Some(Ok(receipts)),
+                Err(why) => why,
+            };
+            if ended.is_cancelled() || Instant::now() + wait > until {
+                return Some(Err(why));
+            }
+            warn!(why, "The archive is not in the storage yet.");
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = ended.cancelled() => return Some(Err(why)),
+            }
+            wait = (wait * 2).min(LONGEST_WAIT);
+            self.renew().await;
+        }
+    }
+
+    async fn try_once(
+        &self,
+        archive: Arc<dyn Archive>,
+        ended: CancellationToken,
+    ) -> Option<Result<Vec<Receipt>, String>> {
+        let storage = match self.storage()? {
+            Ok(storage) => storage,
+            Err(error) => return Some(Err(in_one_line(error.as_ref()))),
+        };
+        let exported = storage.export_until(archive, ended).await;
+        Some(exported.map_err(|error| in_one_line(&error)))
+    }
+
+    /// Takes credentials that are newer than those in use.
+    async fn renew(&mut self) {
+        let Some(fresh) = self.order.credentials.reread().await else {
+            return;
+        };
+        let mut configuration = Configuration::clone(&self.order.configuration);
+        configuration.use_storage(fresh);
+        match settings::of(&configuration, &self.order.run_id, &self.own) {
+            Ok(settings) => self.settings = settings.storage.or_else(|| self.settings.take()),
+            Err(error) => info!(why = %in_one_line(error.as_ref()), "The renewed credentials cannot be used."),
+        }
+    }
+}
