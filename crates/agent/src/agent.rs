@@ -1,6 +1,5 @@
 //! The main loop: hears of runs, and makes one after another.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -54,6 +53,7 @@ pub struct Agent {
 }
 
 /// A run that is to be made.
+#[derive(Clone)]
 struct Wanted {
     id: RunId,
     configuration: Arc<Configuration>,
@@ -118,36 +118,23 @@ impl Agent {
         let settings = &self.settings;
         let watching = settings.watching_client.clone();
         let mut trigger = Trigger::start(watching, &settings.namespace, settings.sources.clone());
-        let mut heard = HashSet::new();
-        let mut latest = None;
+        let mut latest: Option<Wanted> = None;
         loop {
             let wanted = match trigger.next().await {
                 Signal::Run { id, configuration } => {
-                    latest = Some(Arc::clone(&configuration));
-                    if heard.len() < MAX_QUEUED {
-                        heard.insert(id.clone());
+                    let run = Wanted { id, configuration };
+                    latest = Some(run.clone());
+                    let now = Timestamp::now();
+                    if self.remember(&run.id, move |memory, id| memory.accept(id, now)).await {
+                        vec![run]
+                    } else {
+                        tracing::info!(run = %run.id, "The run was made before.");
+                        Vec::new()
                     }
-                    if !self
-                        .remember(&id, |memory, id| memory.accept(id, Timestamp::now()))
-                        .await
-                    {
-                        tracing::info!(run = %id, "The run was made before.");
-                        continue;
-                    }
-                    vec![Wanted { id, configuration }]
                 }
                 Signal::Settled => {
                     self.health.listening();
-                    let left = self.left_unfinished().await;
-                    let left = left.into_iter().filter(|id| !heard.contains(id));
-                    let configuration = latest.clone();
-                    let configuration =
-                        configuration.unwrap_or_else(|| Arc::new(Configuration::read(&settings.sources)));
-                    left.map(|id| Wanted {
-                        id,
-                        configuration: Arc::clone(&configuration),
-                    })
-                    .collect()
+                    self.left_unfinished(latest.as_ref()).await
                 }
             };
             for run in wanted {
@@ -167,7 +154,8 @@ impl Agent {
         cancel: &CancellationToken,
     ) -> Option<Wanted> {
         let id = &wanted.id;
-        let attempt = self.remember(id, |memory, id| memory.begin(id, Timestamp::now())).await;
+        let now = Timestamp::now();
+        let attempt = self.remember(id, move |memory, id| memory.begin(id, now)).await?;
         if attempt > MAX_ATTEMPTS {
             self.give_up(id, attempt).await;
             return None;
@@ -215,10 +203,21 @@ impl Agent {
         }
     }
 
-    async fn left_unfinished(&self) -> Vec<RunId> {
+    /// The runs that an earlier agent left unfinished, but for the one that is wanted now. Their own settings are not known any longer.
+    async fn left_unfinished(&self, latest: Option<&Wanted>) -> Vec<Wanted> {
         let memory = Arc::clone(&self.memory);
-        let left = spawn_blocking(move || lock(&memory).unfinished(Timestamp::now()));
-        left.await.unwrap_or_default()
+        let left = spawn_blocking(move || lock(&memory).unfinished(Timestamp::now())).await;
+        let configuration = match latest {
+            Some(latest) => Arc::clone(&latest.configuration),
+            None => Arc::new(Configuration::read(&self.settings.sources)),
+        };
+        let left = left.unwrap_or_default().into_iter();
+        let left = left.filter(|id| latest.is_none_or(|latest| latest.id != *id));
+        left.map(|id| Wanted {
+            id,
+            configuration: Arc::clone(&configuration),
+        })
+        .collect()
     }
 
     /// Looks into the memory, or writes it, off the threads that must not block.

@@ -125,16 +125,17 @@ impl Memory {
         true
     }
 
-    /// The run begins, or begins again: the number of this attempt. Above [`MAX_ATTEMPTS`] it should not.
-    pub(crate) fn begin(&mut self, id: &RunId, now: Timestamp) -> u32 {
-        self.accept(id, now);
-        let attempts = self.find(id).map_or(1, |known| {
-            known.attempts = known.attempts.saturating_add(1);
-            known.touched = now;
-            known.attempts
-        });
+    /// The run begins, or begins again: the number of this attempt. Above [`MAX_ATTEMPTS`] it should not. `None` when it was made before.
+    pub(crate) fn begin(&mut self, id: &RunId, now: Timestamp) -> Option<u32> {
+        if !self.accept(id, now) {
+            return None;
+        }
+        let known = self.find(id)?;
+        known.attempts = known.attempts.saturating_add(1);
+        known.touched = now;
+        let attempts = known.attempts;
         self.write();
-        attempts
+        Some(attempts)
     }
 
     /// The part has ended, and need not be made again.
@@ -204,12 +205,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut memory = Memory::open(folder.path());
         assert!(memory.accept(&id("a"), at(0)));
-        assert_eq!(memory.begin(&id("a"), at(0)), 1);
+        assert_eq!(memory.begin(&id("a"), at(0)), Some(1));
         memory.end(&id("a"), Part::Node);
         assert!(memory.accept(&id("a"), at(1)));
         memory.end(&id("a"), Part::Cluster);
         for mut memory in [memory, Memory::open(folder.path())] {
             assert!(!memory.accept(&id("a"), at(2)));
+            assert_eq!(memory.begin(&id("a"), at(2)), None);
             assert!(memory.unfinished(at(2)).is_empty());
         }
     }
@@ -225,8 +227,8 @@ mod tests {
         assert_eq!(memory.unfinished(at(60)), [id("a"), id("queued")]);
         assert!(memory.has_ended(&id("a"), Part::Node));
         assert!(!memory.has_ended(&id("a"), Part::Cluster));
-        assert_eq!(memory.begin(&id("a"), at(60)), 2);
-        assert_eq!(memory.begin(&id("queued"), at(60)), 1);
+        assert_eq!(memory.begin(&id("a"), at(60)), Some(2));
+        assert_eq!(memory.begin(&id("queued"), at(60)), Some(1));
         assert!(memory.unfinished(at(60 + 3600)).is_empty());
     }
 

@@ -4,6 +4,7 @@
 //! (<https://kubernetes.io/docs/concepts/configuration/secret/#using-secrets-as-files-from-a-pod>), and the environment never changes.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -72,21 +73,37 @@ impl StorageCredentials {
 pub(crate) struct PodCredentials {
     client: Option<(Client, String)>,
     sources: Sources,
+    /// Was found out once, so that no run asks in vain again.
+    may_not_get: AtomicBool,
 }
 
 impl PodCredentials {
     /// `client` with the namespace of the `Secret`.
     pub(crate) fn new(client: Option<(Client, String)>, sources: Sources) -> Self {
-        Self { client, sources }
+        Self {
+            client,
+            sources,
+            may_not_get: AtomicBool::new(false),
+        }
     }
 
     /// Those of the API server; `None` where it does not give them.
     pub(crate) async fn of_api(&self) -> Option<StorageCredentials> {
         let (client, namespace) = self.client.as_ref()?;
         let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
-        let answer = match timeout(ANSWER_TIMEOUT, api.get_opt(SECRET_NAME)).await {
-            Ok(Err(kube::Error::Api(status))) if status.code == 403 => timeout(ANSWER_TIMEOUT, listed(&api)).await,
-            answer => answer,
+        let mut answer = None;
+        if !self.may_not_get.load(Ordering::Relaxed) {
+            answer = Some(timeout(ANSWER_TIMEOUT, api.get_opt(SECRET_NAME)).await);
+            if let Some(Ok(Err(kube::Error::Api(status)))) = &answer
+                && status.code == 403
+            {
+                self.may_not_get.store(true, Ordering::Relaxed);
+                answer = None;
+            }
+        }
+        let answer = match answer {
+            Some(answer) => answer,
+            None => timeout(ANSWER_TIMEOUT, listed(&api)).await,
         };
         match answer {
             Ok(Ok(secret)) => {
@@ -181,6 +198,18 @@ mod tests {
         assert_eq!(read.sas.unwrap().expose_secret(), sas);
         assert_eq!(read.account.as_deref(), Some("mounted"));
         assert_eq!(asked.await.unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn who_may_not_get_is_not_refused_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let listed = (200, json!({"metadata": {}, "items": [secret()]}));
+        let (client, asked) = mock_api(vec![refused(), listed.clone(), listed]);
+        let credentials = PodCredentials::new(Some((client, "ns".into())), mounted(folder.path()));
+        for _ in 0..2 {
+            assert!(credentials.of_api().await.is_some());
+        }
+        assert_eq!(asked.await.unwrap(), [GET, LIST, LIST]);
     }
 
     #[tokio::test]

@@ -29,7 +29,8 @@ pub(crate) fn read(path: &Path, max: usize) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Replaces the file, or makes it, for its owner only. After a crash in the middle the old one is still there.
+/// Replaces the file, or makes it, for its owner only. When the process is killed in the middle, the old one is still there. It is not
+/// waited for the disk, which may take seconds where it is busy: after a loss of power the file may be empty.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     // What a crash left behind is no reason to fail, and nothing to write through.
@@ -40,7 +41,6 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let mut file = File::from(rustix::fs::open(&unfinished, flags, Mode::RUSR | Mode::WUSR)?);
     file.write_all(bytes)?;
-    file.sync_all()?;
     fs::rename(&unfinished, path)
 }
 

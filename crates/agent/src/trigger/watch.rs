@@ -14,7 +14,7 @@ use kube::api::{ListParams, ObjectList, WatchEvent, WatchParams};
 use kube::core::request::Request;
 use kube::{Client, Resource as _};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::backoff::Backoff;
 
@@ -27,6 +27,9 @@ const WATCH_SECONDS: u32 = 290;
 /// A watch that says nothing for so long is given up. API servers send a bookmark each minute
 /// (`bookmarkFrequency` in `k8s.io/apiserver/pkg/storage/cacher/cacher.go`), so that this is two missed ones.
 const SILENCE: Duration = Duration::from_secs(130);
+
+/// A watch that ended earlier is not taken up again without a pause.
+const SHORT: Duration = Duration::from_secs(10);
 
 /// How long a connection to the API server must be let be silent by the client that is given to the agent for watching.
 pub const WATCH_READ_TIMEOUT: Duration = Duration::from_secs(SILENCE.as_secs() + 20);
@@ -81,13 +84,10 @@ pub(super) async fn watch(client: Client, namespace: String, seen: mpsc::Sender<
     let mut backoff = Backoff::default();
     while !watch.seen.is_closed() {
         let known = watch.version.clone();
+        let begun = Instant::now();
         match watch.follow().await {
-            Ok(()) => {
-                backoff.reset();
-                // A server that ends watches as soon as they begin is not asked without a pause.
-                sleep(backoff.next()).await;
-                backoff.reset();
-            }
+            Ok(()) if begun.elapsed() > SHORT => backoff.reset(),
+            Ok(()) => sleep(backoff.next()).await,
             Err(trouble) if trouble.is_expiry() => {
                 watch.version = None;
                 // A place that was new a moment ago: the server is not asked without a pause.
