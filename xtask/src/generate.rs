@@ -14,6 +14,9 @@ use crate::services::place;
 /// What stands at the head of every generated document.
 const HEAD: &str = "<!-- Written by `cargo xtask generate`: change the table in the code, not this. -->\n\n";
 
+/// Written by hand but for its tables, each below a line that names it.
+const THREAT_MODEL: &str = "docs/threat-model.md";
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Change nothing; fail if a document differs
@@ -25,21 +28,25 @@ impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let Self { check } = self;
         let mut differing = Vec::new();
-        let documents = [
-            ("docs/actions.md", actions()?),
-            ("docs/findings.md", findings()?),
-            ("docs/redaction.md", redaction()?),
+        let mut documents = vec![
+            ("docs/actions.md".to_owned(), actions()?),
+            ("docs/findings.md".to_owned(), findings()?),
+            ("docs/redaction.md".to_owned(), redaction()?),
+            (THREAT_MODEL.to_owned(), threat_model()?),
         ];
+        let files = periscope_manifests::deployment().into_iter();
+        documents.extend(files.map(|file| (format!("deployment/{}", file.path), file.text)));
         for (name, text) in documents {
-            let path: PathBuf = place::workspace().join(name);
+            let path: PathBuf = place::workspace().join(&name);
             if std::fs::read_to_string(&path).is_ok_and(|present| present == text) {
                 continue;
             }
-            differing.push(name);
             if !check {
+                path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
                 std::fs::write(&path, text).with_context(|| format!("cannot write {name}"))?;
                 say(&format!("wrote {name}"));
             }
+            differing.push(name);
         }
         if check && !differing.is_empty() {
             bail!(
@@ -132,6 +139,41 @@ fn redaction() -> Result<String> {
     for rule in periscope_redact::RULES {
         let example = rule.redacted.replace('|', "\\|").replace('\n', " ");
         writeln!(page, "| `{}` | {} | `{}` |", rule.id, rule.finds, example.trim())?;
+    }
+    Ok(page)
+}
+
+/// The page about threats, with its tables as the manifests have them.
+fn threat_model() -> Result<String> {
+    let mut page = std::fs::read_to_string(place::workspace().join(THREAT_MODEL))
+        .with_context(|| format!("cannot read {THREAT_MODEL}"))?;
+    for (name, rows) in [
+        ("capabilities", periscope_manifests::CAPABILITIES),
+        ("accesses", periscope_manifests::ACCESSES),
+    ] {
+        let (begin, end) = (format!("<!-- generated: {name} -->\n"), "<!-- end -->");
+        let (before, rest) = page
+            .split_once(&begin)
+            .with_context(|| format!("{THREAT_MODEL} has no line {begin:?}"))?;
+        let (_, after) = rest
+            .split_once(end)
+            .with_context(|| format!("{THREAT_MODEL} has no line {end:?} for {name}"))?;
+        let mut table =
+            "| what | what for | who controls the process could | what stands against that |\n|---|---|---|---|\n"
+                .to_owned();
+        for row in rows {
+            let name = if row.name.contains(['`', ' ']) {
+                row.name.to_owned()
+            } else {
+                format!("`{}`", row.name)
+            };
+            writeln!(
+                table,
+                "| {name} | {} | {} | {} |",
+                row.purpose, row.abuse, row.prevention
+            )?;
+        }
+        page = format!("{before}{begin}{table}{end}{after}");
     }
     Ok(page)
 }

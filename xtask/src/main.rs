@@ -8,6 +8,7 @@
 mod bench;
 mod command;
 mod generate;
+mod image;
 mod node;
 mod services;
 mod test;
@@ -33,6 +34,8 @@ enum Chore {
     Services(services::Args),
     /// Write the documents that follow from the code
     Generate(generate::Args),
+    /// Build the container image, into a file that `docker load` and `ctr images import` take
+    Image(image::Args),
     /// What runs inside the namespaces of the test node
     #[command(hide = true)]
     Node(node::Args),
@@ -46,6 +49,7 @@ impl Args {
             Chore::Bench(args) => args.run(),
             Chore::Services(args) => args.run(),
             Chore::Generate(args) => args.run(),
+            Chore::Image(args) => args.run(),
             Chore::Node(args) => args.run(),
         }
     }

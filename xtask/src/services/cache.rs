@@ -70,7 +70,7 @@ fn key(inputs: &[&[u8]]) -> String {
     hex(digest.get(..KEY_BYTES).unwrap_or(&digest))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }

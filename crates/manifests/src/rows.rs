@@ -1,0 +1,2 @@
+//! The definition of `Diagnostic` rows.
+pub(crate) use periscope_agent::rows::crd;
