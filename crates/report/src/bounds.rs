@@ -42,3 +42,9 @@ pub(crate) const CHART_ROWS: usize = 40;
 pub(crate) const ACTION_CHARS: usize = 60;
 /// Most actions that are listed.
 pub(crate) const ACTIONS: usize = 60;
+/// Most bytes of the table of a cluster's nodes: some three thousand of them.
+pub(crate) const NODES_BYTES: usize = 900_000;
+/// Nodes that are linked to with one finding; the others are counted.
+pub(crate) const NODES_OF_A_FINDING: usize = 60;
+/// Most lines about what is missing in a cluster's archives.
+pub(crate) const MISSING_LINES: usize = 200;

@@ -181,7 +181,7 @@ impl Writer<'_> {
     }
 }
 
-fn write_title(html: &mut Html, finding: &Finding) {
+pub(crate) fn write_title(html: &mut Html, finding: &Finding) {
     let verdict = match finding.verdict {
         Verdict::Warn => "warning",
         _ => "failure",
@@ -236,7 +236,7 @@ fn write_piece(html: &mut Html, piece: &Evidence) {
     html.raw("</figure>\n");
 }
 
-fn write_origin(html: &mut Html, finding: &Finding) {
+pub(crate) fn write_origin(html: &mut Html, finding: &Finding) {
     html.raw("<p class=\"origin\">");
     if !finding.object.is_empty() {
         html.raw("<span>").line(&finding.object, NAME_CHARS).raw("</span> ");

@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 
 use crate::bounds::NAME_CHARS;
 use crate::html::Html;
-use crate::page::Report;
 
 /// The page's style.
 const STYLE: &str = concat!(
@@ -17,6 +16,7 @@ const STYLE: &str = concat!(
     include_str!("page/findings.css"),
     include_str!("page/timeline.css"),
     include_str!("page/tables.css"),
+    include_str!("page/cluster.css"),
 );
 /// The page's scripts, run as one.
 const SCRIPT: &str = concat!(
@@ -41,15 +41,15 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-pub(crate) fn write(html: &mut Html, report: &Report<'_>) {
+/// Writes it for a page about `name`, with so many findings that are troubles.
+pub(crate) fn write(html: &mut Html, name: &str, troubles: usize) {
     html.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     html.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"")
         .policy(&POLICY)
         .raw("\">\n");
     html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     html.raw("<meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" href=\"data:,\">\n<title>");
-    let troubles = report.findings.iter().filter(|finding| finding.is_trouble()).count();
-    html.line(report.manifest.node.as_str(), NAME_CHARS).raw(": ");
+    html.line(name, NAME_CHARS).raw(": ");
     html.counted(troubles, "finding", "findings")
         .raw(" – AKS Periscope</title>\n");
     html.raw("<style>").raw(STYLE).raw("</style>\n<script>").raw(SCRIPT);

@@ -1,6 +1,7 @@
 //! Writes HTML. Only constants are written as they are; whatever comes from a node is escaped. Markup of the page's parts is
 //! theirs.
 
+use crate::bounds::NAME_CHARS;
 use crate::clean::{clean, clean_line};
 use crate::link;
 
@@ -64,6 +65,18 @@ impl Html {
             self.raw("</a>");
         }
         self
+    }
+
+    /// Writes a link to a file beside the page under a name of its own; as text where it cannot be one.
+    pub(crate) fn named_link(&mut self, path: &str, name: &str) -> &mut Self {
+        let Some(reference) = link::href(path) else {
+            return self.line(name, NAME_CHARS);
+        };
+        self.raw("<a href=\"")
+            .escaped(&reference)
+            .raw("\">")
+            .line(name, NAME_CHARS)
+            .raw("</a>")
     }
 
     /// Writes a JSON document that scripts of the page read; see [`crate::embed`].

@@ -13,7 +13,7 @@ pub(crate) fn write(html: &mut Html, report: &Report<'_>) {
     html.raw("<header>\n<p class=\"product\">AKS Periscope</p>\n<h1>")
         .line(manifest.node.as_str(), NAME_CHARS)
         .raw("</h1>\n");
-    write_verdict(html, report.findings);
+    write_verdict(html, &report.findings.iter());
     write_facts(html, manifest);
     html.raw("</header>\n<nav aria-label=\"Parts of this page\">\n<ul>\n");
     let troubles = report.findings.iter().filter(|finding| finding.is_trouble()).count();
@@ -39,8 +39,8 @@ pub(crate) fn write(html: &mut Html, report: &Report<'_>) {
     html.raw("</ul>\n<div id=\"theme\" class=\"theme\"></div>\n</nav>\n");
 }
 
-fn write_verdict(html: &mut Html, findings: &[Finding]) {
-    let of = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+pub(crate) fn write_verdict<'a>(html: &mut Html, findings: &(impl Iterator<Item = &'a Finding> + Clone)) {
+    let of = |verdict| findings.clone().filter(|finding| finding.verdict == verdict).count();
     let (failures, warnings) = (of(Verdict::Fail), of(Verdict::Warn));
     let class = match (failures, warnings) {
         (0, 0) => "calm",
@@ -62,7 +62,7 @@ fn write_verdict(html: &mut Html, findings: &[Finding]) {
         let mut separator = ": ";
         for (severity, class) in SEVERITIES {
             let is_of = |finding: &&Finding| finding.is_trouble() && finding.severity == severity;
-            let count = findings.iter().filter(is_of).count();
+            let count = findings.clone().filter(is_of).count();
             if count > 0 {
                 html.raw(separator).raw("<span class=\"").raw(class).raw("\">");
                 html.count(count).raw(" ").raw(severity.as_str()).raw("</span>");

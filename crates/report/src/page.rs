@@ -26,7 +26,8 @@ pub struct Report<'a> {
 /// Writes the page: UTF-8, at most [`MAX_PAGE_BYTES`](crate::MAX_PAGE_BYTES) bytes.
 pub fn render(report: &Report<'_>) -> Vec<u8> {
     let mut html = Html::default();
-    head::write(&mut html, report);
+    let troubles = report.findings.iter().filter(|finding| finding.is_trouble()).count();
+    head::write(&mut html, report.manifest.node.as_str(), troubles);
     html.raw("<body>\n<a class=\"skip\" href=\"#findings\">Skip to the findings</a>\n");
     overview::write(&mut html, report);
     html.raw("<main>\n");
