@@ -9,6 +9,7 @@ use kube::Client;
 use periscope_core::{NodeName, RunId};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -22,6 +23,10 @@ use crate::{Collect, Ending, Part, Reporter, Run};
 
 /// Runs that wait for the one under way. More than that wait at the API server.
 pub const MAX_QUEUED: usize = 16;
+
+/// How long a run that waits lets an election go on. Who is first in line knows it within a second or two, and who is to stand in for it may have to
+/// wait for minutes.
+const ELECTION_TIME: Duration = Duration::from_secs(15);
 
 /// What the agent must know.
 pub struct AgentSettings {
@@ -37,7 +42,7 @@ pub struct AgentSettings {
     pub client: Option<Client>,
     /// For the watch: one that lets a connection be silent for [`WATCH_READ_TIMEOUT`](crate::WATCH_READ_TIMEOUT).
     pub watching_client: Option<Client>,
-    /// How long a run that is told to end may take for that. Reports come on top, for up to 5 s each for two at most.
+    /// How long a run that is told to end may take for that. What the reporter needs to tell of it comes on top.
     pub grace: Duration,
 }
 
@@ -170,7 +175,7 @@ impl Agent {
                     biased;
                     () = cancel.cancelled() => return next,
                     ours = self.election.is_ours(id) => ours,
-                    run = queue.recv() => {
+                    run = later(queue) => {
                         next = run;
                         false
                     }
@@ -233,6 +238,12 @@ impl Agent {
             .await
             .unwrap_or_default()
     }
+}
+
+/// The next run, though not before there was time to decide whose the cluster's part of this one is.
+async fn later(queue: &mut mpsc::Receiver<Wanted>) -> Option<Wanted> {
+    sleep(ELECTION_TIME).await;
+    queue.recv().await
 }
 
 fn lock(memory: &Mutex<Memory>) -> std::sync::MutexGuard<'_, Memory> {

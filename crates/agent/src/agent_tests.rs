@@ -385,23 +385,39 @@ async fn of_a_run_whose_own_part_is_done_only_the_clusters_is_resumed() {
     running.end().await;
 }
 
-/// Cannot decide.
-struct Undecided;
+/// Elects this node after a while.
+struct Slow(Duration);
 
 #[async_trait]
-impl Election for Undecided {
+impl Election for Slow {
     async fn is_ours(&self, _run_id: &RunId) -> bool {
-        std::future::pending().await
+        sleep(self.0).await;
+        true
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_election_holds_up_neither_the_next_run_nor_the_end() {
     let mut node = Node::new("a");
-    node.election = Arc::new(Undecided);
+    node.election = Arc::new(Slow(Duration::from_hours(1)));
     let running = node.start();
     assert_eq!(node.told(3).await, whole("a"));
     node.put("DIAGNOSTIC_RUN_ID", "b");
+    assert_eq!(node.told(3).await, whole("b"));
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_leaves_time_for_an_election() {
+    let mut node = Node::new("a");
+    node.election = Arc::new(Slow(Duration::from_secs(5)));
+    let running = node.start();
+    assert_eq!(node.told(2).await, whole("a")[..2]);
+    node.put("DIAGNOSTIC_RUN_ID", "b");
+    assert_eq!(
+        node.told(3).await[1..],
+        ["a cluster begins", "a cluster ends: Complete"]
+    );
     assert_eq!(node.told(3).await, whole("b"));
     running.end().await;
 }

@@ -20,7 +20,7 @@ pub trait Election: Send + Sync + 'static {
     /// Whether this node is to do the cluster's part of the run. Asked once for each run, after the node's own part.
     ///
     /// It may take its time, such as to see whether the node that is first in line does its duty; the agent stops waiting for it
-    /// when the next run is there.
+    /// some seconds after the next run came.
     ///
     /// # Cancel safety
     /// The future may be dropped at any time.

@@ -23,8 +23,8 @@ pub(crate) async fn bounded(what: &'static str, bound: Duration, report: impl Fu
     }
 }
 
-/// Tells of `updates` until the part is `over` or nobody can send any longer. The two texts are told in any case, the last progress
-/// is left to the report of the end.
+/// Tells of `updates` until the part is `over` or nobody can send any longer. The two texts are told in any case, and so is the last
+/// progress, at once.
 pub(crate) async fn forward(
     run: &Run,
     reporter: &dyn Reporter,
@@ -39,8 +39,7 @@ pub(crate) async fn forward(
         if telling.is_none() {
             if let Some((config, outbound)) = latest.diagnosed.take() {
                 telling = Some(tell_diagnosed(run, reporter, config, outbound).boxed());
-            } else if open
-                && Instant::now() >= next_progress
+            } else if (Instant::now() >= next_progress || !open)
                 && let Some(progress) = latest.progress.take()
             {
                 next_progress = Instant::now() + PROGRESS_EVERY;
@@ -174,13 +173,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn progress_is_told_now_and_then_and_the_diagnosis_at_once() {
         let (told, _) = told(Duration::ZERO).await;
-        assert_eq!(told, lines(&[(0, "0"), (2, "diagnosis"), (5, "4"), (10, "9")]));
+        assert_eq!(
+            told,
+            lines(&[(0, "0"), (2, "diagnosis"), (5, "4"), (10, "9"), (12, "11")])
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_reporter_holds_nobody_up_and_is_not_waited_for_for_ever() {
         let (told, sent) = told(Duration::from_mins(1)).await;
         assert_eq!(sent, Duration::from_secs(12));
-        assert_eq!(told, lines(&[(0, "0"), (10, "diagnosis")]));
+        assert_eq!(told, lines(&[(0, "0"), (10, "diagnosis"), (20, "11")]));
     }
 }

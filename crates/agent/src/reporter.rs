@@ -19,7 +19,7 @@ pub trait Reporter: Send + Sync + 'static {
     /// The two texts of [`Update::Diagnosed`](crate::Update::Diagnosed) are there. Only for [`Part::Node`].
     async fn diagnosed(&self, run: &Run, network_config: &str, network_outbound: &str);
 
-    /// How far the part is; at most every [`PROGRESS_EVERY`](crate::PROGRESS_EVERY).
+    /// How far the part is; at most every [`PROGRESS_EVERY`](crate::PROGRESS_EVERY), and once more right before the end.
     async fn progress(&self, run: &Run, progress: &Progress);
 
     /// The part has ended.
