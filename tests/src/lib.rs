@@ -12,6 +12,7 @@ mod browser;
 mod cluster;
 mod container_image;
 mod diagnosis;
+mod kanalyze;
 mod pod;
 mod sample_report;
 mod sas;
@@ -27,6 +28,7 @@ pub use browser::Browser;
 pub use cluster::Cluster;
 pub use container_image::ContainerImage;
 pub use diagnosis::Diagnosis;
+pub use kanalyze::{Kanalyze, ready_nodes};
 pub use pod::Pod;
 pub use sample_report::SampleReport;
 pub use seeded::{

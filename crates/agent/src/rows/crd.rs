@@ -62,7 +62,7 @@ pub const COLUMNS: &[Column] = &[
         description: "Whether the archive is in the storage.",
     },
     Column {
-        name: "Started",
+        name: "Age",
         json_path: ".status.startedAt",
         kind: "date",
         priority: 0,

@@ -109,6 +109,10 @@ impl Diary {
         told.message = line(&in_one_sentence(ending), MAX_SENTENCE);
         if let Some(progress) = &mut told.progress {
             progress.running.clear();
+            // The last progress that was told may be some seconds old.
+            if ending.result.is_ok() && told.phase != Phase::Cancelled {
+                progress.complete();
+            }
         }
         match &ending.result {
             Ok(outcome) => fill(told, outcome),
@@ -194,7 +198,7 @@ impl Own {
         self.say(condition("Collected", collected, self.run.phase.as_str(), &message, at));
         let uploaded = match &ending.result {
             Ok(outcome) => uploaded(outcome),
-            Err(why) => ("Unknown", "NothingToUpload", why.clone()),
+            Err(why) => ("Unknown", "Nothing", why.clone()),
         };
         self.say(condition("Uploaded", uploaded.0, uploaded.1, &uploaded.2, at));
         let healthy = match &ending.result {
@@ -222,7 +226,7 @@ fn uploaded(outcome: &Outcome) -> (&'static str, &'static str, String) {
             let last = receipts.last().map(|receipt| bounds::without_query(&receipt.location));
             ("True", "Uploaded", last.unwrap_or_default().to_owned())
         }
-        Some(Err(why)) => ("False", "UploadFailed", why.clone()),
+        Some(Err(why)) => ("False", "Failed", why.clone()),
     }
 }
 
@@ -288,7 +292,9 @@ fn count(outcome: &Outcome, of: impl Fn(State) -> bool) -> usize {
 
 fn fill(told: &mut RunStatus, outcome: &Outcome) {
     let items = outcome.states.iter();
-    told.items = items.map(|(state, items)| (state.to_string(), *items as u64)).collect();
+    told.items = items
+        .map(|(state, items)| (field_name(*state), *items as u64))
+        .collect();
     let on_node = outcome.archives.iter().map(|receipt| archive(StoredAt::Node, receipt));
     let uploads = outcome.uploads.as_ref().and_then(|uploads| uploads.as_ref().ok());
     let in_storage = uploads
@@ -299,6 +305,18 @@ fn fill(told: &mut RunStatus, outcome: &Outcome) {
     told.findings = Some(findings(&outcome.findings));
     let failures = outcome.failures.iter().take(MAX_FAILURES);
     told.failures = failures.map(|failure| line(failure, MAX_SENTENCE)).collect();
+}
+
+/// The state's word as Kubernetes writes names of fields, which `kubectl describe` makes words of again.
+fn field_name(state: State) -> String {
+    let mut name = String::new();
+    for (at, word) in state.as_str().split('-').enumerate() {
+        let mut letters = word.chars();
+        let first = letters.next().filter(|_| at > 0);
+        name.extend(first.map(|letter| letter.to_ascii_uppercase()));
+        name.push_str(if first.is_some() { letters.as_str() } else { word });
+    }
+    name
 }
 
 fn archive(at: StoredAt, receipt: &Receipt) -> Archive {

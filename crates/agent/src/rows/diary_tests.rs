@@ -103,7 +103,8 @@ fn a_run_is_told_from_begin_to_end() {
         told.message,
         "3 of 45 items are missing or cut: kubelet: no answer within 10 s"
     );
-    assert_eq!(told.items.get("timed-out"), Some(&3));
+    assert_eq!(told.items.get("timedOut"), Some(&3));
+    assert_eq!(told.progress.as_ref().unwrap().actions, "14/14");
     assert_eq!(told.findings.as_ref().unwrap().summary, "1 fail");
     assert_eq!(told.findings.as_ref().unwrap().gravest.len(), 1);
     let places: Vec<_> = told
@@ -175,7 +176,7 @@ fn a_run_that_could_not_be_made_says_why() {
     );
     assert_eq!(
         said(&row),
-        "Diagnosed=False/NotDiagnosed Collected=False/Failed Uploaded=Unknown/NothingToUpload Healthy=Unknown/NotJudged"
+        "Diagnosed=False/NotDiagnosed Collected=False/Failed Uploaded=Unknown/Nothing Healthy=Unknown/NotJudged"
     );
 }
 

@@ -20,8 +20,10 @@ use crate::Part;
 pub(super) const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// The pause after the first write that failed; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause: an API server that is back has its rows within that time.
+/// The longest pause without an answer, or with one that is of the moment: an API server that is back has its rows within that time.
 const MAX_PAUSE: Duration = Duration::from_secs(8);
+/// The longest pause after a refusal, such as without a definition of rows: it will hardly change, and many nodes ask.
+const MAX_PAUSE_REFUSED: Duration = Duration::from_secs(32);
 /// How long after the end of a run a row is still tried to be written.
 const PATIENCE: Duration = Duration::from_mins(5);
 /// Requests of one write at most: a patch that finds no row, a creation, a look at the row that was in the way, a patch of it.
@@ -106,12 +108,16 @@ impl Pace {
         self.last = Some(Instant::now());
     }
 
-    fn failed(&mut self, after: Duration) {
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(MAX_PAUSE);
+    fn failed(&mut self, refusal: &Refusal) {
+        let longest = match refusal.code {
+            Some(400..=404) => MAX_PAUSE_REFUSED,
+            _ => MAX_PAUSE,
+        };
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(longest);
         self.failures += 1;
         // Many nodes meet the same API server: each waits up to a half longer than it must.
         let share = u32::try_from(RandomState::new().hash_one(0) % 512).unwrap_or(0);
-        self.not_before = Instant::now() + after.max(pause + pause * share / 1024);
+        self.not_before = Instant::now() + refusal.after.max(pause + pause * share / 1024);
     }
 }
 
@@ -191,7 +197,7 @@ impl Writer {
                     if self.pace.failures == 0 {
                         tracing::warn!(row, %refusal, "The Diagnostic row cannot be written: trying again while the run lasts.");
                     }
-                    self.pace.failed(refusal.after);
+                    self.pace.failed(&refusal);
                     return;
                 }
                 tracing::warn!(row, %refusal, "The Diagnostic row could not be written.");

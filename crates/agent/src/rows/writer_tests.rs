@@ -280,7 +280,7 @@ async fn progress_is_written_now_and_then_as_it_is_then() {
     assert_eq!(row(&server).status.run.progress.unwrap().actions, "100/120");
     reporter.end(&run, &ending(Ok(outcome()))).await;
     assert!(reporter.flush(LONG).await);
-    assert_eq!(row(&server).status.run.progress.unwrap().actions, "119/120");
+    assert_eq!(row(&server).status.run.progress.unwrap().actions, "120/120");
 }
 
 #[rstest]
