@@ -24,6 +24,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 /// The pauses before a second and a third try of a request that the server turned away for the moment.
 const RETRY_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
+/// The longest pause that a server may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
 /// The largest single object taken from the API, in bytes. etcd refuses objects over 1.5 MiB by default; JSON may be several times its size there.
 pub const MAX_OBJECT_BYTES: usize = 8 << 20;
 
@@ -32,7 +35,8 @@ pub(crate) type Body = Pin<Box<dyn AsyncBufRead + Send>>;
 
 /// Sends a request and returns the body of a successful answer.
 ///
-/// Answers 429, 503 and 504 are tried again after the pauses of [`RETRY_PAUSES`]: the server asks for that itself.
+/// Answers 429, 503 and 504 are tried again after the pauses of [`RETRY_PAUSES`], or longer ones if the answer says so: the server asks
+/// for that itself.
 ///
 /// # Cancel safety
 /// Dropping the future abandons the request; nothing is kept.
@@ -45,7 +49,9 @@ async fn open_with(client: &Client, request: &Request<Vec<u8>>, pauses: &[Durati
         match open_once(client, request).await {
             Err(Trouble::Client(kube::Error::Api(status))) if matches!(status.code, 429 | 503 | 504) => {
                 tracing::debug!(code = status.code, "The API server asks to try again later.");
-                sleep(*pause).await;
+                let asked = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+                let asked = Duration::from_secs(asked.into()).min(LONGEST_PAUSE);
+                sleep(asked.max(*pause)).await;
             }
             other => return other,
         }
@@ -106,6 +112,19 @@ mod tests {
         let result = open_with(&client, &get("/api"), &[Duration::ZERO; 2]).await;
         assert!(matches!(result, Err(Trouble::Client(kube::Error::Api(status))) if status.code == 503));
         assert_eq!(served.await.unwrap(), ["/api", "/api", "/api"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_server_says_how_long_to_wait_within_bounds() {
+        let busy = |seconds: u32| {
+            let details = json!({"retryAfterSeconds": seconds});
+            (429, json!({"kind": "Status", "code": 429, "details": details}))
+        };
+        let (client, served) = mock_api(vec![busy(7), busy(3600), (200, json!({}))]);
+        let begun = tokio::time::Instant::now();
+        assert!(open(&client, &get("/api")).await.is_ok());
+        assert_eq!(begun.elapsed().as_secs(), 7 + LONGEST_PAUSE.as_secs());
+        assert_eq!(served.await.unwrap().len(), 3);
     }
 
     #[tokio::test]

@@ -1,41 +1,65 @@
-//! The rows in which the agents tell how a run goes (`kubectl get diagnostics`), as far as one agent reads another's.
+//! The rows in which the agents tell how a run goes (`kubectl get diagnostics`), as far as one agent goes by another's.
 //!
-//! It writes none: that is for the agent.
+//! It writes none, and reads only how far the cluster's part is: the rest is for the agent.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::catalogue::ResourceType;
 
-/// Names of rows begin so; the node's name follows. The Azure CLI reads them under this name.
+/// Names of rows begin so; the node's name follows.
 const ROW_PREFIX: &str = "aks-periscope-diagnostic-";
 
 /// The name of a node's row.
-pub fn row_name(node: &str) -> String {
+pub(crate) fn row_name(node: &str) -> String {
     format!("{ROW_PREFIX}{node}")
 }
 
-/// What a row's `status` says, at [`ClusterPart::FIELD`], of the cluster's part of a run. Only a node that does that part says it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a row says of the cluster's part of a run, in `status.cluster`. Only a node that does that part says it.
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ClusterPart {
-    /// The run.
-    pub run_id: String,
-    /// How far its part for the cluster is.
-    pub phase: ClusterPhase,
+struct ClusterPart {
+    run_id: String,
+    phase: Phase,
 }
 
-impl ClusterPart {
-    /// The field's name in `status`.
-    pub const FIELD: &'static str = "cluster";
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+enum Phase {
+    Complete,
+    Partial,
+    Failed,
+    Cancelled,
+    #[serde(other)]
+    UnderWay,
 }
 
-/// How far the cluster's part of a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ClusterPhase {
-    /// It is being done.
-    Running,
-    /// It has ended, whatever is missing of it.
-    Finished,
+/// What a row says of a run's part for the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// The row has no `status`: its definition is of an earlier version, and keeps none.
+    Mute,
+    /// It is not begun, or under way.
+    Pending,
+    /// There is a result.
+    Done,
+    /// It has ended without one.
+    Lost,
+}
+
+impl Word {
+    /// Of the row, about the run of this name.
+    pub(crate) fn of(row: &Value, run_id: &str) -> Self {
+        let Some(status) = row.get("status") else {
+            return Self::Mute;
+        };
+        let part = status.get("cluster").cloned();
+        let part = part.and_then(|part| serde_json::from_value::<ClusterPart>(part).ok());
+        match part.filter(|part| part.run_id == run_id).map(|part| part.phase) {
+            Some(Phase::Complete | Phase::Partial) => Self::Done,
+            Some(Phase::Failed | Phase::Cancelled) => Self::Lost,
+            Some(Phase::UnderWay) | None => Self::Pending,
+        }
+    }
 }
 
 impl ResourceType {
@@ -53,24 +77,29 @@ impl ResourceType {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use rstest::rstest;
+    use serde_json::{Value, json};
 
     use super::*;
 
+    #[rstest]
+    #[case::no_status(json!({"spec": {}}), Word::Mute)]
+    #[case::not_begun(json!({"status": {"runId": "run", "phase": "Complete"}}), Word::Pending)]
+    #[case::another_run(json!({"status": {"cluster": {"runId": "earlier", "phase": "Complete"}}}), Word::Pending)]
+    #[case::under_way(json!({"status": {"cluster": {"runId": "run", "phase": "Running"}}}), Word::Pending)]
+    #[case::a_newer_word(json!({"status": {"cluster": {"runId": "run", "phase": "Packing"}}}), Word::Pending)]
+    #[case::complete(json!({"status": {"cluster": {"runId": "run", "phase": "Complete", "more": 1}}}), Word::Done)]
+    #[case::partial(json!({"status": {"cluster": {"runId": "run", "phase": "Partial"}}}), Word::Done)]
+    #[case::cancelled(json!({"status": {"cluster": {"runId": "run", "phase": "Cancelled"}}}), Word::Lost)]
+    fn rows_are_read(#[case] row: Value, #[case] expected: Word) {
+        assert_eq!(Word::of(&row, "run"), expected);
+    }
+
     #[test]
-    fn the_words_of_a_row_are_these() {
-        let part = ClusterPart {
-            run_id: "2026-11-21T10-00-00Z".into(),
-            phase: ClusterPhase::Finished,
-        };
-        let status = json!({(ClusterPart::FIELD): part});
+    fn a_row_is_called_after_its_node() {
         assert_eq!(
-            status,
-            json!({"cluster": {"runId": "2026-11-21T10-00-00Z", "phase": "Finished"}})
-        );
-        assert_eq!(
-            row_name("aks-pool1-1-vmss000000"),
-            "aks-periscope-diagnostic-aks-pool1-1-vmss000000"
+            row_name("aks-a-1-vmss000000"),
+            "aks-periscope-diagnostic-aks-a-1-vmss000000"
         );
     }
 }

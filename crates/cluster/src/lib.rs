@@ -21,7 +21,6 @@ mod tables;
 pub use access::{ApiServer, ClusterAccess, ConnectOptions, ReadNodeFile};
 pub use call::MAX_OBJECT_BYTES;
 pub use catalogue::{Catalogue, ResourceType};
-pub use diagnostics::{ClusterPart, ClusterPhase, row_name};
 pub use election::{Election, Role};
 pub use error::{Call, Cause, ClusterError, Failure};
 pub use kube::Client;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     call::{MAX_OBJECT_BYTES, open},
     catalogue::ResourceType,
-    diagnostics::{ClusterPart, ClusterPhase, row_name},
+    diagnostics::{Word, row_name},
     election::Election,
     error::{Call, Trouble, classify},
 };
@@ -39,22 +39,11 @@ pub struct StandIn {
     before: Vec<String>,
 }
 
-/// What the row of the first in line says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
-    /// The part is done.
-    Finished,
-    /// It has changed: whoever writes it lives.
-    Life,
-    /// It has no `status`.
-    Nothing,
-}
-
 /// How a watch ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Watched {
     Finished,
-    /// Nothing was heard for as long as it may take.
+    /// Nothing was heard for as long as it may take, or that there is no result.
     Silence,
     /// The rows tell nothing, or may not be watched.
     Mute,
@@ -157,31 +146,26 @@ impl StandIn {
                 Ok(Err(error)) => return Err(Trouble::Body(error)),
             }
             match heard(&line, &self.run_id)? {
-                Heard::Finished => return Ok(Some(Watched::Finished)),
-                Heard::Life => *quiet = Instant::now() + patience,
-                Heard::Nothing => return Ok(Some(Watched::Mute)),
+                Word::Done => return Ok(Some(Watched::Finished)),
+                Word::Lost => return Ok(Some(Watched::Silence)),
+                Word::Mute => return Ok(Some(Watched::Mute)),
+                // It changes: whoever writes it lives.
+                Word::Pending => *quiet = Instant::now() + patience,
             }
         }
     }
 }
 
 /// Reads one event of the watch.
-fn heard(line: &[u8], run_id: &str) -> Result<Heard, Trouble> {
+fn heard(line: &[u8], run_id: &str) -> Result<Word, Trouble> {
     let event: Value = serde_json::from_slice(line).map_err(|error| Trouble::Answer(error.to_string()))?;
-    match event.get("type").and_then(Value::as_str) {
-        // Such as `too old`: the watch has to begin anew.
-        Some("ERROR") | None => return Err(Trouble::Answer("the watch broke off".to_owned())),
-        // The row comes back with the run, if its node does.
-        Some("DELETED") => return Ok(Heard::Life),
-        Some(_) => {}
+    match (event.get("type").and_then(Value::as_str), event.get("object")) {
+        // A deleted row comes back with the run, if its node does.
+        (Some("DELETED"), _) => Ok(Word::Pending),
+        (Some("ADDED" | "MODIFIED"), Some(row)) => Ok(Word::of(row, run_id)),
+        // Such as an `ERROR` of 410: the watch has to begin anew.
+        _ => Err(Trouble::Answer("the watch broke off".to_owned())),
     }
-    let Some(status) = event.pointer("/object/status") else {
-        return Ok(Heard::Nothing);
-    };
-    let part = status.get(ClusterPart::FIELD).cloned();
-    let part = part.and_then(|part| serde_json::from_value::<ClusterPart>(part).ok());
-    let is_done = part.is_some_and(|part| part.run_id == run_id && part.phase == ClusterPhase::Finished);
-    Ok(if is_done { Heard::Finished } else { Heard::Life })
 }
 
 #[cfg(test)]
@@ -263,16 +247,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_part_that_is_done_is_not_done_again() {
-        let lines = event("ADDED", &part("earlier", "Finished"))
+        let lines = event("ADDED", &part("earlier", "Complete"))
             + &event("MODIFIED", &part("run", "Running"))
-            + &event("MODIFIED", &part("run", "Finished"));
+            + &event("MODIFIED", &part("run", "Complete"));
         assert_eq!(taken_over(&["a"], vec![(200, lines)], &UP, &READY).await, (false, 1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_ends_is_begun_anew() {
         let first = event("ADDED", &part("run", "Running"));
-        let second = event("ADDED", &part("run", "Finished"));
+        let second = event("ADDED", &part("run", "Complete"));
         let broken = event("ERROR", &json!({"code": 410}));
         let watches = vec![(200, first), (500, String::new()), (200, broken), (200, second)];
         assert_eq!(taken_over(&["a"], watches, &UP, &READY).await, (false, 4));
@@ -291,6 +275,19 @@ mod tests {
         let begun = event("ADDED", &part("run", "Running"));
         let (taken, _) = taken_over(&["a"], vec![(200, begun)], pods, nodes).await;
         assert!(taken);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_the_first_ends_without_a_result_the_next_takes_over_at_once() {
+        let lines = event("ADDED", &part("run", "Running")) + &event("MODIFIED", &part("run", "Failed"));
+        let begun = Instant::now();
+        assert_eq!(
+            taken_over(&["a"], vec![(200, lines.clone())], &UP, &READY).await,
+            (true, 3)
+        );
+        assert_eq!(begun.elapsed().as_secs(), 0);
+        // The third in line leaves it to the second, which is there.
+        assert!(!taken_over(&["a", "b"], vec![(200, lines)], &UP, &READY).await.0);
     }
 
     #[rstest]

@@ -12,6 +12,7 @@ mod host_fixture;
 mod http_faults;
 mod memory_store;
 mod sample_archive;
+mod scripted_api;
 mod scripted_commands;
 
 pub use action_run::{ActionRun, RunOptions};
@@ -19,4 +20,5 @@ pub use host_fixture::HostFixture;
 pub use http_faults::{HttpFault, HttpFaults};
 pub use memory_store::MemoryStore;
 pub use sample_archive::SampleArchive;
+pub use scripted_api::{ApiAnswer, ScriptedApi};
 pub use scripted_commands::{Script, ScriptedCommands};
