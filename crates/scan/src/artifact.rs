@@ -9,13 +9,14 @@ use periscope_core::{ArtifactPath, Verdict};
 
 use crate::kept::{Kept, Line};
 use crate::line::{Klog, begins_entry, begins_with_klog, klog, message_at};
-use crate::rule::{MAX_LINE, Match};
-use crate::search::Search;
-use crate::shared::{Shared, Target};
+use crate::rule::{MAX_LINE, Match, Rule};
+use crate::search;
+use crate::shared::{Searches, Shared, Target};
 use crate::source::{Form, KINDS, Kind};
 use crate::tally::{Mark, Tally};
 use crate::time;
 use crate::timeline::{Level, MAX_TEXT, cut};
+use crate::waiting::{MAX_WAITING, Raw, Waiting};
 
 /// Most bytes of a line that are quoted.
 const MAX_QUOTE: usize = 400;
@@ -40,7 +41,7 @@ pub(crate) struct Found {
 #[derive(Debug)]
 pub struct ArtifactScan {
     shared: Arc<Shared>,
-    search: Arc<Search<Target>>,
+    searches: Arc<Searches>,
     kind: &'static Kind,
     kind_index: usize,
     path: Arc<ArtifactPath>,
@@ -50,14 +51,18 @@ pub struct ArtifactScan {
     /// The start of the last entry's first line, where that came in an earlier piece.
     head: Vec<u8>,
     found: Found,
+    /// What rules found that do not tell objects apart.
+    waiting: BTreeMap<Of, Waiting>,
     /// For each rule the number of the last line on which it was tried, so that it is tried once a line.
     tried: Vec<u64>,
+    /// The literals of the line that is looked at; empty between two lines.
+    literals: Vec<search::Found<Target>>,
 }
 
 impl ArtifactScan {
     pub(crate) fn new(shared: &Arc<Shared>, path: &ArtifactPath, kind_index: usize) -> Option<Self> {
         Some(Self {
-            search: shared.search(kind_index)?,
+            searches: shared.searches(kind_index)?,
             kind: KINDS.get(kind_index)?,
             kind_index,
             path: Arc::new(path.clone()),
@@ -65,7 +70,9 @@ impl ArtifactScan {
             is_begun: false,
             head: Vec::new(),
             found: Found::default(),
+            waiting: BTreeMap::new(),
             tried: vec![0; shared.rules.rules().len()],
+            literals: Vec::new(),
             shared: Arc::clone(shared),
         })
     }
@@ -96,6 +103,18 @@ impl ArtifactScan {
         if self.is_begun {
             self.end_line();
         }
+        let shared = Arc::clone(&self.shared);
+        for (of, waiting) in std::mem::take(&mut self.waiting) {
+            let Some(rule) = shared.rules.rules().get(of.0) else {
+                continue;
+            };
+            for line in waiting.lines {
+                if let Some(found) = rule.verify(&line.text, line.literal) {
+                    self.keep(of, rule, found, &line.text, line.time, line.number);
+                }
+            }
+            self.found.kept.entry(of).or_default().count += waiting.others;
+        }
         (self.kind_index, self.found)
     }
 
@@ -116,66 +135,73 @@ impl ArtifactScan {
 
     /// Looks at whole lines: jumps from one that has a literal to the next, and only counts those between.
     fn lines(&mut self, lines: &[u8]) {
-        let search = Arc::clone(&self.search);
+        let searches = Arc::clone(&self.searches);
+        let search = &searches.all;
         let form = self.kind.form;
-        // Where the lines begin that were not counted yet, and the last entry that began before them.
-        let (mut at, mut entry) = (0, None);
+        // Where the lines begin that were not counted yet.
+        let mut at = 0;
+        let mut entries = Entries::default();
         let mut klogs = klog_lines(form, lines).peekable();
-        let mut literal = search.next(lines, 0);
-        while let Some(hit) = first(literal, klogs.peek().copied()) {
+        let mut place = search.next(lines, 0);
+        while let Some(hit) = first(place.map(|place| place.at), klogs.peek().copied()) {
             let start = at + memrchr(b'\n', part(lines, at, hit)).map_or(0, |end| end + 1);
             let end = hit + memchr(b'\n', part(lines, hit, lines.len())).unwrap_or(lines.len() - hit);
             self.found.lines += count_lines(part(lines, at, start)) + 1;
-            entry = last_entry(form, lines, at, end).or(entry);
-            let line = part(lines, start, end);
-            let line = line.get(..MAX_LINE).unwrap_or(line);
-            if let Some(entry) = entry {
-                self.look(&search, line, time_part(part(lines, entry, end)));
-            } else {
-                let head = std::mem::take(&mut self.head);
-                self.look(&search, line, &head);
-                self.head = head;
+            let seen = end.min(start + MAX_LINE);
+            while let Some(here) = place.filter(|place| place.at < end) {
+                let found = search.at(lines, here);
+                let found = found.filter(|found| found.start >= start && found.end <= seen);
+                self.literals.extend(found.map(|found| search::Found {
+                    start: found.start - start,
+                    end: found.end - start,
+                    ..found
+                }));
+                let from = if here.at < seen { here.at + 1 } else { end };
+                place = search.next(lines, from);
             }
+            let line = part(lines, start, seen);
+            let started = self.shared.started;
+            let time = time::of_line(line, started).or_else(|| match entries.last_before(form, lines, end) {
+                Some(entry) => time::of_line(time_part(part(lines, entry, end)), started),
+                None => time::of_line(&self.head, started),
+            });
+            self.look(&searches, line, time);
             at = (end + 1).min(lines.len());
             while klogs.next_if(|&start| start < at).is_some() {}
-            if literal.is_some_and(|place| place < at) {
-                literal = search.next(lines, at);
-            }
         }
         self.found.lines += count_lines(part(lines, at, lines.len()));
-        let entry = last_entry(form, lines, at, lines.len()).or(entry);
-        if let Some(entry) = entry {
+        if let Some(entry) = entries.last_before(form, lines, lines.len()) {
             self.head.clear();
             self.head.extend_from_slice(time_part(part(lines, entry, lines.len())));
         }
     }
 
-    /// Looks closer at a line: which rules find it, and whether it is an error or a warning.
-    fn look(&mut self, search: &Search<Target>, line: &[u8], head: &[u8]) {
-        let started = self.shared.started;
-        let klog = klog(self.kind.form, line);
-        let time = time::of_line(line, started).or_else(|| time::of_line(head, started));
-        let (mut level, mut word, mut is_harmless) = (None, None, false);
+    /// Looks closer at a line whose literals were found: which rules find it, and whether it is an error or a warning.
+    fn look(&mut self, searches: &Searches, line: &[u8], time: Option<Timestamp>) {
+        let (mut level, mut word) = (None, None);
         // Only what is searched for counts, so that a line is judged the same whyever it is looked at.
         let mut is_klog = self.kind.form == Form::Plain;
-        for found in search.all(line) {
+        let mut literals = std::mem::take(&mut self.literals);
+        // A rule gets the first of its literals.
+        literals.sort_unstable_by_key(|found| (found.end, found.start));
+        for found in literals.drain(..) {
             match found.what {
                 Target::Word(of_word) => word = graver(word, Some(of_word)),
                 Target::Rule(rule) => level = graver(level, self.try_rule(rule, line, found.start, time)),
                 Target::Klog => is_klog = true,
-                Target::Harmless => is_harmless = true,
             }
         }
+        self.literals = literals;
         // What klog says of its line is truer than words in it.
-        let of_klog = match klog {
+        let of_klog = match klog(self.kind.form, line) {
             Klog::Error if is_klog => Some(Level::Error),
             Klog::Warning if is_klog => Some(Level::Warning),
-            Klog::No if !is_harmless => word,
+            Klog::No if word.is_some() && searches.harmless.next(line, 0).is_none() => word,
             _ => None,
         };
         level = graver(level, of_klog);
         let Some(level) = level else { return };
-        match time.filter(|&time| Tally::has_place(time, started)) {
+        match time.filter(|&time| Tally::has_place(time, self.shared.started)) {
             None => self.found.tally.add_untimed(),
             Some(time) => {
                 let number = self.found.lines;
@@ -206,28 +232,47 @@ impl ArtifactScan {
             .serves
             .iter()
             .position(|serves| rule.sources.contains(&serves.source) && has_tag(serves.tag))?;
-        let Match { start, captures } = rule.verify(line, literal)?;
         let level = rule.finding.as_ref().map(|form| match form.verdict {
             Verdict::Fail => Level::Error,
             _ => Level::Warning,
         });
         let window = SignedDuration::try_from(rule.window).unwrap_or(SignedDuration::MAX);
         if time.is_some_and(|time| shared.started.duration_since(time) > window) {
-            return level;
+            // It may be an error of the timeline all the same.
+            return level.filter(|_| rule.means(line));
         }
-        let found = Line {
+        let of = (index, serves);
+        if rule.group_by.is_none() && line.len() <= MAX_WAITING {
+            if !rule.means(line) {
+                return None;
+            }
+            self.waiting.entry(of).or_default().push(Raw {
+                time,
+                number,
+                literal,
+                text: line.into(),
+            });
+        } else {
+            let found = rule.verify(line, literal)?;
+            self.keep(of, rule, found, line, time, number);
+        }
+        level
+    }
+
+    /// Adds a line that a rule found to what is kept.
+    fn keep(&mut self, of: Of, rule: &Rule, found: Match, line: &[u8], time: Option<Timestamp>, number: u64) {
+        let found = Arc::new(Line {
             time,
             file: Arc::clone(&self.path),
             number,
-            quote: quote(line, start, MAX_QUOTE),
-            captures,
-        };
+            quote: quote(line, found.start, MAX_QUOTE),
+            captures: found.captures,
+        });
         let object = rule
             .group_by
             .as_ref()
             .map(|group| found.captures.get(group).map_or("", String::as_str));
-        self.found.kept.entry((index, serves)).or_default().add(&found, object);
-        level
+        self.found.kept.entry(of).or_default().add(&found, object);
     }
 }
 
@@ -236,6 +281,23 @@ fn klog_lines(form: Form, lines: &[u8]) -> impl Iterator<Item = usize> {
     let lines = if form == Form::Plain { lines } else { &[] };
     let starts = std::iter::once(0).chain(memchr_iter(b'\n', lines).map(|end| end + 1));
     starts.filter(|&start| lines.get(start..).is_some_and(begins_with_klog))
+}
+
+/// The entries of some lines, looked for from the end and no further than needed.
+#[derive(Default)]
+struct Entries {
+    /// Where the lines begin that were not looked at yet.
+    at: usize,
+    last: Option<usize>,
+}
+
+impl Entries {
+    /// Where the last entry begins that has its first line before `to`, the end of a line. Each `to` is behind the last.
+    fn last_before(&mut self, form: Form, lines: &[u8], to: usize) -> Option<usize> {
+        self.last = last_entry(form, lines, self.at, to).or(self.last);
+        self.at = (to + 1).min(lines.len());
+        self.last
+    }
 }
 
 /// Where the last entry begins whose first line is among these.

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use periscope_core::{ArtifactPath, LineHit};
 
 /// Lines of one rule that are kept.
-const OLDEST: usize = 8;
-const NEWEST: usize = 24;
+pub(crate) const OLDEST: usize = 8;
+pub(crate) const NEWEST: usize = 24;
 /// Lines of one object of a rule that are kept besides.
 const OLDEST_OF_OBJECT: usize = 1;
 const NEWEST_OF_OBJECT: usize = 2;
@@ -42,20 +42,20 @@ impl Line {
 /// The oldest and the newest of some lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Ends {
-    oldest: BTreeSet<Line>,
-    newest: BTreeSet<Line>,
+    oldest: BTreeSet<Arc<Line>>,
+    newest: BTreeSet<Arc<Line>>,
 }
 
 impl Ends {
-    fn add(&mut self, line: &Line, (oldest, newest): (usize, usize)) {
+    fn add(&mut self, line: &Arc<Line>, (oldest, newest): (usize, usize)) {
         if self.oldest.len() < oldest || self.oldest.last().is_some_and(|last| line < last) {
-            self.oldest.insert(line.clone());
+            self.oldest.insert(Arc::clone(line));
             if self.oldest.len() > oldest {
                 self.oldest.pop_last();
             }
         }
         if self.newest.len() < newest || self.newest.first().is_some_and(|first| line > first) {
-            self.newest.insert(line.clone());
+            self.newest.insert(Arc::clone(line));
             if self.newest.len() > newest {
                 self.newest.pop_first();
             }
@@ -70,7 +70,7 @@ impl Ends {
 
     /// The lines, each once, in order.
     pub(crate) fn lines(&self) -> BTreeSet<&Line> {
-        self.oldest.iter().chain(&self.newest).collect()
+        self.oldest.iter().chain(&self.newest).map(Arc::as_ref).collect()
     }
 }
 
@@ -92,7 +92,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn add(&mut self, line: &Line, object: Option<&str>) {
+    pub(crate) fn add(&mut self, line: &Arc<Line>, object: Option<&str>) {
         self.count += 1;
         self.ends.add(line, (OLDEST, NEWEST));
         let Some(object) = object else { return };
@@ -160,14 +160,14 @@ mod tests {
 
     use super::{Kept, Line, MAX_OBJECTS, NEWEST, OLDEST};
 
-    fn line(second: i64) -> Line {
-        Line {
+    fn line(second: i64) -> Arc<Line> {
+        Arc::new(Line {
             time: jiff::Timestamp::from_second(second / 2).ok(),
             file: Arc::new("a.log".parse().unwrap()),
             number: second.unsigned_abs(),
             quote: format!("line {second}"),
             captures: BTreeMap::new(),
-        }
+        })
     }
 
     #[test]

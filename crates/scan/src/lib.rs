@@ -24,6 +24,7 @@ mod template;
 mod tests;
 mod time;
 mod timeline;
+mod waiting;
 mod words;
 
 pub use artifact::ArtifactScan;

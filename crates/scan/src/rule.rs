@@ -68,7 +68,7 @@ pub(crate) struct Match {
 impl Rule {
     /// Looks at a line with one of its literals at `literal`; `None` when it is not what the rule means.
     pub(crate) fn verify(&self, line: &[u8], literal: usize) -> Option<Match> {
-        if self.not.iter().any(|not| memmem::find(line, not.as_bytes()).is_some()) {
+        if self.is_excluded(line) {
             return None;
         }
         let Some(regex) = &self.regex else {
@@ -79,15 +79,24 @@ impl Rule {
         };
         let captures = regex.captures(line)?;
         let start = captures.get(0).map_or(literal, |whole| whole.start());
-        let named = regex.capture_names().flatten().filter_map(|name| {
-            let value = captures.name(name)?.as_bytes();
+        let named = regex.capture_names().enumerate().filter_map(|(group, name)| {
+            let value = captures.get(group)?.as_bytes();
             let value = String::from_utf8_lossy(value.get(..MAX_CAPTURE).unwrap_or(value));
-            Some((name.to_owned(), value.into_owned()))
+            Some((name?.to_owned(), value.into_owned()))
         });
         Some(Match {
             start,
             captures: named.collect(),
         })
+    }
+
+    /// Whether a line with one of its literals is what it means: [`Rule::verify`] without saying what is in it.
+    pub(crate) fn means(&self, line: &[u8]) -> bool {
+        !self.is_excluded(line) && self.regex.as_ref().is_none_or(|regex| regex.is_match(line))
+    }
+
+    fn is_excluded(&self, line: &[u8]) -> bool {
+        self.not.iter().any(|not| memmem::find(line, not.as_bytes()).is_some())
     }
 
     /// Whether it finds a line, wherever that stands.
@@ -98,7 +107,7 @@ impl Rule {
             .literals
             .iter()
             .find_map(|literal| memmem::find(line, literal.as_bytes()));
-        literal.is_some_and(|at| self.verify(line, at).is_some())
+        literal.is_some() && self.means(line)
     }
 
     /// The names of the groups of its expression.

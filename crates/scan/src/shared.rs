@@ -20,8 +20,15 @@ pub(crate) enum Target {
     Word(Level),
     /// The start of a message of klog's.
     Klog,
-    /// A field that says that the line is less than a warning.
-    Harmless,
+}
+
+/// What is searched for in a kind of artifact.
+#[derive(Debug)]
+pub(crate) struct Searches {
+    /// What makes a line worth a look.
+    pub(crate) all: Search<Target>,
+    /// The fields that say that a line is less than a warning, whatever its words.
+    pub(crate) harmless: Search<()>,
 }
 
 /// The rules of a run, and when it started.
@@ -30,7 +37,7 @@ pub(crate) struct Shared {
     pub(crate) rules: Arc<RuleSet>,
     pub(crate) started: Timestamp,
     /// For each of [`KINDS`], made when the first artifact of the kind comes.
-    searches: [OnceLock<Arc<Search<Target>>>; KINDS.len()],
+    searches: [OnceLock<Arc<Searches>>; KINDS.len()],
 }
 
 impl Shared {
@@ -42,13 +49,13 @@ impl Shared {
         }
     }
 
-    /// The search for the literals that matter in a kind of artifact.
-    pub(crate) fn search(&self, kind: usize) -> Option<Arc<Search<Target>>> {
+    /// The searches for the literals that matter in a kind of artifact.
+    pub(crate) fn searches(&self, kind: usize) -> Option<Arc<Searches>> {
         let (of_kind, slot) = (KINDS.get(kind)?, self.searches.get(kind)?);
         Some(Arc::clone(slot.get_or_init(|| Arc::new(self.compile(of_kind)))))
     }
 
-    fn compile(&self, kind: &Kind) -> Search<Target> {
+    fn compile(&self, kind: &Kind) -> Searches {
         let is_served = |source: &Source| kind.serves.iter().any(|serves| serves.source == *source);
         let rules = self.rules.rules().iter().enumerate();
         let literals = rules
@@ -60,10 +67,11 @@ impl Shared {
         let klog = line::klog_literals(kind.form)
             .iter()
             .map(|start| (*start, Target::Klog));
-        let harmless = words::harmless(kind.words)
-            .iter()
-            .map(|field| (*field, Target::Harmless));
-        Search::new(literals.chain(words).chain(klog), harmless)
-            .expect("the rules that load are few and their literals short")
+        let harmless = words::harmless(kind.words).iter().map(|field| (*field, ()));
+        let few = "the rules that load are few and their literals short";
+        Searches {
+            all: Search::new(literals.chain(words).chain(klog)).expect(few),
+            harmless: Search::new(harmless).expect(few),
+        }
     }
 }

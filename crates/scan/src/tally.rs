@@ -55,11 +55,17 @@ impl Newest {
     }
 }
 
+/// A bucket: where it begins, and of what.
+type Bucket = (i64, Source, Level);
+
 /// Counts, and the newest lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tally {
     width: i64,
-    buckets: BTreeMap<(i64, Source, Level), u64>,
+    buckets: BTreeMap<Bucket, u64>,
+    /// The bucket of the last line, and lines of it that are not counted in it yet: most lines are of the same one as the
+    /// line before.
+    last: Option<(Bucket, u64)>,
     newest: BTreeMap<(Source, Level), Newest>,
     untimed: u64,
 }
@@ -69,6 +75,7 @@ impl Default for Tally {
         Self {
             width: NARROWEST,
             buckets: BTreeMap::new(),
+            last: None,
             newest: BTreeMap::new(),
             untimed: 0,
         }
@@ -88,18 +95,23 @@ impl Tally {
 
     /// Counts a line; what is shown of it is made only if it is kept.
     pub(crate) fn add(&mut self, source: Source, level: Level, time: Timestamp, mark: impl FnOnce() -> Mark) {
-        *self
-            .buckets
-            .entry((floor(time.as_second(), self.width), source, level))
-            .or_default() += 1;
-        self.bound();
+        let bucket = (floor(time.as_second(), self.width), source, level);
+        match &mut self.last {
+            Some((last, lines)) if *last == bucket => *lines += 1,
+            _ => {
+                self.count_last();
+                self.last = Some((bucket, 1));
+            }
+        }
         let newest = self.newest.entry((source, level)).or_default();
         if newest.wants(time) {
             newest.push(mark());
         }
     }
 
-    pub(crate) fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, mut other: Self) {
+        other.count_last();
+        self.count_last();
         self.untimed += other.untimed;
         while self.width < other.width && self.widen() {}
         for ((start, source, level), count) in other.buckets {
@@ -114,6 +126,16 @@ impl Tally {
             for mark in other.kept() {
                 newest.push(mark);
             }
+        }
+    }
+
+    fn count_last(&mut self) {
+        if let Some(((start, source, level), lines)) = self.last.take() {
+            *self
+                .buckets
+                .entry((floor(start, self.width), source, level))
+                .or_default() += lines;
+            self.bound();
         }
     }
 
@@ -132,6 +154,12 @@ impl Tally {
 
     /// The timeline of what was counted.
     pub(crate) fn to_timeline(&self) -> Timeline {
+        let mut whole = self.clone();
+        whole.count_last();
+        whole.into_timeline()
+    }
+
+    fn into_timeline(self) -> Timeline {
         let buckets = self
             .buckets
             .iter()
@@ -144,10 +172,10 @@ impl Tally {
         let mut buckets: Vec<_> = buckets.collect();
         // By the words for the sources, as in the document.
         buckets.sort_by(|a, b| (a.start, &a.source, a.level).cmp(&(b.start, &b.source, b.level)));
-        let entries = self.newest.iter().flat_map(|((source, level), newest)| {
-            newest.clone().kept().into_iter().map(move |mark| TimelineEntry {
+        let entries = self.newest.into_iter().flat_map(|((source, level), newest)| {
+            newest.kept().into_iter().map(move |mark| TimelineEntry {
                 time: mark.time,
-                level: *level,
+                level,
                 source: source.as_str().to_owned(),
                 file: mark.file.as_ref().clone(),
                 line: Some(mark.line),
