@@ -29,10 +29,6 @@ async fn a_run_is_told_to_the_cli_and_to_kubectl() {
     let _definition = DEFINITION.read().await;
     let place = Place::new("rows-told");
     place.define(&serde_json::to_value(crd()).unwrap(), true);
-    place.apply(
-        &json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "agent"}, "spec": {
-        "nodeSelector": {"no": "node"}, "containers": [{"name": "agent", "image": "none.invalid/none"}]}}),
-    );
     let access = access(&place.cluster.kubeconfig).await;
     let reporters: Vec<_> = place
         .ready_nodes()
@@ -77,17 +73,31 @@ async fn a_run_is_told_to_the_cli_and_to_kubectl() {
         place.line().contains("7/14").then_some(())
     });
     assert_eq!(place.columns(), ["Running", "7/14", "Pending"], "{}", place.line());
+}
 
-    for reporter in &reporters {
-        reporter.end(&first, &ending()).await;
-        assert!(reporter.flush(BOUND).await);
-    }
-    let table = place.kubectl(&["get", "apd"]);
-    println!(
-        "{table}\n{}\n{}",
-        place.kubectl(&["get", "apd", "--output", "wide"]),
-        place.kubectl(&["describe", "apd"])
+#[tokio::test]
+async fn the_end_of_a_run_is_in_row_table_and_events() {
+    let _definition = DEFINITION.read().await;
+    let place = Place::new("rows-ended");
+    place.define(&serde_json::to_value(crd()).unwrap(), true);
+    place.apply(
+        &json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "agent"}, "spec": {
+        "nodeSelector": {"no": "node"}, "containers": [{"name": "agent", "image": "none.invalid/none"}]}}),
     );
+    let access = access(&place.cluster.kubeconfig).await;
+    let reporter = place.reporter(&access, &place.cluster.node_name);
+    let first = run("2026-11-21T10-00-00Z");
+    reporter.begin(&first).await;
+    reporter.diagnosed(&first, CONFIG, OUTBOUND).await;
+    let progress = Progress {
+        ended: 12,
+        planned: 14,
+        ..Progress::default()
+    };
+    reporter.progress(&first, &progress).await;
+    reporter.end(&first, &ending()).await;
+    assert!(reporter.flush(BOUND).await);
+    let table = place.kubectl(&["get", "apd"]);
     assert_eq!(
         place.columns(),
         ["Partial", "14/14", "1 fail, 1 warn", "Uploaded"],
@@ -117,17 +127,28 @@ async fn a_run_is_told_to_the_cli_and_to_kubectl() {
     assert_eq!(row.status.run.items.get("timedOut"), Some(&3));
 
     let described = place.kubectl(&["describe", "pod", "agent"]);
-    println!("{described}");
     for event in ["Normal   RunStarted", "Warning  RunFinished", "Warning  FaultsFound"] {
         assert!(described.contains(event), "no {event:?} in\n{described}");
     }
     let all = place.kubectl(&["get", "apd,events", "--output", "yaml"]);
     assert!(!all.contains("sig="), "the signature of a URL is in\n{all}");
+}
 
-    for reporter in &reporters {
-        reporter.begin(&run("2026-11-21T11-00-00Z")).await;
-        assert!(reporter.flush(BOUND).await);
-    }
+#[tokio::test]
+async fn a_new_run_leaves_nothing_of_the_last_and_fits_into_a_terminal() {
+    let _definition = DEFINITION.read().await;
+    let place = Place::new("rows-next");
+    place.define(&serde_json::to_value(crd()).unwrap(), true);
+    let access = access(&place.cluster.kubeconfig).await;
+    let reporter = place.reporter(&access, &place.cluster.node_name);
+    reporter.begin(&run("r1")).await;
+    reporter.diagnosed(&run("r1"), CONFIG, OUTBOUND).await;
+    reporter.end(&run("r1"), &ending()).await;
+    assert!(reporter.flush(BOUND).await);
+    assert!(Row::read(place.row()).unwrap().is_diagnosed());
+
+    reporter.begin(&run("r2")).await;
+    assert!(reporter.flush(BOUND).await);
     let second = place.row();
     assert_eq!(
         second["spec"],
@@ -146,17 +167,20 @@ async fn a_run_is_told_to_the_cli_and_to_kubectl() {
         outcome.states.push((State::Cancelled, 100));
         outcome.uploads = None;
     }
-    for reporter in &reporters {
-        reporter.end(&run("2026-11-21T11-00-00Z"), &longest).await;
-        assert!(reporter.flush(BOUND).await);
-    }
+    let progress = Progress {
+        ended: 99,
+        planned: 100,
+        ..Progress::default()
+    };
+    reporter.progress(&run("r2"), &progress).await;
+    reporter.end(&run("r2"), &longest).await;
+    assert!(reporter.flush(BOUND).await);
     let table = place.kubectl(&["get", "apd"]);
     assert_eq!(
         place.columns(),
-        ["Cancelled", "12 fail, 12 warn", "NoStorage"],
+        ["Cancelled", "99/100", "12 fail, 12 warn", "NoStorage"],
         "{table}"
     );
-    println!("{table}");
     for line in table.lines() {
         assert!(line.trim_end().len() <= 120, "wider than a terminal: {line}");
     }
