@@ -36,7 +36,7 @@ pub(crate) fn namespace(settings: &Settings) -> Namespace {
 
 pub(crate) fn service_account(settings: &Settings) -> ServiceAccount {
     ServiceAccount {
-        metadata: in_namespace::<ServiceAccount>(SERVICE_ACCOUNT, &settings.namespace),
+        metadata: in_namespace(SERVICE_ACCOUNT, &settings.namespace),
         ..ServiceAccount::default()
     }
 }
@@ -97,7 +97,7 @@ pub(crate) fn role(settings: &Settings) -> Role {
     };
     let crd = crate::rows::crd().spec;
     Role {
-        metadata: in_namespace::<Role>(ROLE, &settings.namespace),
+        metadata: in_namespace(ROLE, &settings.namespace),
         rules: Some(vec![
             one(
                 CONFIG_MAP,
@@ -133,7 +133,7 @@ fn bind_cluster_role(name: &str, role: &str, settings: &Settings) -> ClusterRole
 
 pub(crate) fn role_binding(settings: &Settings) -> RoleBinding {
     RoleBinding {
-        metadata: in_namespace::<RoleBinding>(ROLE_BINDING, &settings.namespace),
+        metadata: in_namespace(ROLE_BINDING, &settings.namespace),
         role_ref: reference::<Role>(ROLE),
         subjects: Some(vec![subject(settings)]),
     }

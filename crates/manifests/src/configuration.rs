@@ -40,7 +40,7 @@ pub(crate) fn values(settings: &Settings) -> [(&'static str, String); 4] {
 pub(crate) fn config_map(settings: &Settings) -> ConfigMap {
     let data = values(settings).map(|(key, value)| (key.to_owned(), value));
     ConfigMap {
-        metadata: in_namespace::<ConfigMap>(CONFIG_MAP, &settings.namespace),
+        metadata: in_namespace(CONFIG_MAP, &settings.namespace),
         data: Some(BTreeMap::from(data)),
         ..ConfigMap::default()
     }
@@ -54,7 +54,7 @@ pub(crate) fn secret(settings: &Settings) -> Secret {
         (CONTAINER, &storage.container),
     ];
     Secret {
-        metadata: in_namespace::<Secret>(SECRET, &settings.namespace),
+        metadata: in_namespace(SECRET, &settings.namespace),
         type_: Some("Opaque".to_owned()),
         string_data: Some(
             data.map(|(key, value)| (key.to_owned(), value.to_owned()))

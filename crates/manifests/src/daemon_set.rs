@@ -13,12 +13,14 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use periscope_agent::DEFAULT_HEALTH_ADDRESS;
+
 use crate::names::{CONFIG_MAP, DAEMON_SET, LABEL, POD_FOLDER, SECRET, SERVICE_ACCOUNT};
 use crate::object::in_namespace;
 use crate::{Settings, privileges};
 
-/// Where the agent answers `/healthz`, `/readyz` and `/metrics`.
-pub const HEALTH_PORT: u16 = 8090;
+/// What tells the agent its pod's address, and that it is to listen there.
+const LISTEN: &str = "AKS_PERISCOPE_LISTEN";
 const HEALTH: &str = "health";
 
 /// Uploading what there is after SIGTERM takes seconds; what takes longer is made again by the next pod.
@@ -40,7 +42,7 @@ pub(crate) fn daemon_set(settings: &Settings) -> DaemonSet {
     DaemonSet {
         metadata: ObjectMeta {
             labels: Some(labels.clone()),
-            ..in_namespace::<DaemonSet>(DAEMON_SET, &settings.namespace)
+            ..in_namespace(DAEMON_SET, &settings.namespace)
         },
         spec: Some(DaemonSetSpec {
             selector: LabelSelector {
@@ -134,10 +136,11 @@ fn container(settings: &Settings, mounts: Vec<VolumeMount>) -> Container {
             field("HOST_NODE_NAME", "spec.nodeName"),
             field("POD_NAME", "metadata.name"),
             field("POD_NAMESPACE", "metadata.namespace"),
+            field(LISTEN, "status.podIP"),
         ]),
         ports: Some(vec![ContainerPort {
             name: Some(HEALTH.to_owned()),
-            container_port: HEALTH_PORT.into(),
+            container_port: DEFAULT_HEALTH_ADDRESS.port().into(),
             ..ContainerPort::default()
         }]),
         liveness_probe: Some(probe("/healthz", LIVENESS_PERIOD_SECONDS)),

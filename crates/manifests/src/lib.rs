@@ -14,7 +14,6 @@ mod rows;
 mod settings;
 
 pub use access::components;
-pub use daemon_set::HEALTH_PORT;
 pub use deployment::{File, deployment};
 pub use object::Object;
 pub use objects::{objects, to_yaml};

@@ -1,7 +1,7 @@
 //! One object, whatever its kind, and its YAML.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use k8s_openapi::{Metadata, NamespaceResourceScope, Resource};
+use k8s_openapi::{Metadata, Resource};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -62,10 +62,7 @@ impl Object {
 }
 
 /// The metadata of an object in the namespace.
-pub(crate) fn in_namespace<T>(name: &str, namespace: &str) -> ObjectMeta
-where
-    T: Resource<Scope = NamespaceResourceScope>,
-{
+pub(crate) fn in_namespace(name: &str, namespace: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
         namespace: Some(namespace.to_owned()),
@@ -104,7 +101,7 @@ mod tests {
     #[test]
     fn an_object_knows_where_it_is() {
         let set = DaemonSet {
-            metadata: in_namespace::<DaemonSet>("a", "b"),
+            metadata: in_namespace("a", "b"),
             ..DaemonSet::default()
         };
         assert_eq!(Object::of(&set).path(), "/apis/apps/v1/namespaces/b/daemonsets/a");

@@ -32,7 +32,7 @@ pub(super) fn files() -> Vec<File> {
     files.push(kustomization(
         "base",
         COMMENT,
-        json!({
+        &json!({
             "namespace": NAMESPACE,
             "resources": resources,
             "configMapGenerator": [{ "name": CONFIG_MAP, "literals": literals }],

@@ -10,7 +10,7 @@ use crate::{Settings, access, daemon_set};
 const WINDOWS: &str = "Empty, and there because `az aks kollect` and VS Code include it for clusters without old Windows pools: the original\n\
                        collects logs of Windows nodes with it.";
 const RESTRICTED: &str = "For namespaces in which Pod Security admission enforces `restricted`: no right over the node at all. The agent reports what\n\
-                          the API server and the network tell it; every item of the node is `denied`, and archives are only uploaded.";
+                          the API server and the network tell it; every item of the node is `denied`, and an archive is gone with its pod unless it is uploaded.";
 const VIEW: &str = "Binds Kubernetes' own role `view` to the agent, as the original does: any kind of object but secrets can be described, and\n\
                     ConfigMaps of all namespaces be read.";
 
@@ -18,7 +18,7 @@ pub(super) fn files() -> Vec<File> {
     let mut files = vec![component(
         "win-hpc",
         WINDOWS,
-        json!({ "generatorOptions": { "disableNameSuffixHash": true } }),
+        &json!({ "generatorOptions": { "disableNameSuffixHash": true } }),
     )];
     files.push(restricted());
     files.extend(view());
@@ -36,25 +36,25 @@ fn restricted() -> File {
     let labels = to_value(&access::namespace(&settings))["metadata"]["labels"].clone();
     let patches = json!([
         patch(
-            json!({ "kind": "DaemonSet", "name": DAEMON_SET }),
+            &json!({ "kind": "DaemonSet", "name": DAEMON_SET }),
             "replace",
             "/spec/template/spec",
             &to_value(&daemon_set::pod(&settings))
         ),
         patch(
-            json!({ "kind": "Namespace", "name": NAMESPACE }),
+            &json!({ "kind": "Namespace", "name": NAMESPACE }),
             "replace",
             "/metadata/labels",
             &labels
         ),
     ]);
-    component("restricted", RESTRICTED, json!({ "patches": patches }))
+    component("restricted", RESTRICTED, &json!({ "patches": patches }))
 }
 
 fn view() -> [File; 2] {
     let binding = Object::of(&access::view_binding(&Settings::default()));
     [
-        component("view", VIEW, json!({ "resources": ["cluster-role-binding.yaml"] })),
+        component("view", VIEW, &json!({ "resources": ["cluster-role-binding.yaml"] })),
         file("components/view/cluster-role-binding.yaml", binding.yaml()),
     ]
 }
@@ -64,13 +64,13 @@ fn part_of_role(name: &str) -> File {
     let rules = access::rules_of(name);
     let patches: Vec<_> = rules
         .iter()
-        .map(|rule| patch(target.clone(), "add", "/rules/-", &to_value(rule)))
+        .map(|rule| patch(&target, "add", "/rules/-", &to_value(rule)))
         .collect();
     let comment = format!("Adds to the role what `{name}` needs and is not granted without being asked for.");
-    component(name, &comment, json!({ "patches": patches }))
+    component(name, &comment, &json!({ "patches": patches }))
 }
 
-fn patch(target: Value, operation: &str, path: &str, value: &Value) -> Value {
+fn patch(target: &Value, operation: &str, path: &str, value: &Value) -> Value {
     let operations = json!([{ "op": operation, "path": path, "value": value }]);
     json!({ "target": target, "patch": yaml(&operations) })
 }

@@ -41,7 +41,7 @@ fn file(path: &str, text: impl AsRef<str>) -> File {
 }
 
 /// A `kustomization.yaml` with these fields, below lines of comment.
-fn kustomization(folder: &str, comment: &str, fields: Value) -> File {
+fn kustomization(folder: &str, comment: &str, fields: &Value) -> File {
     of_kind(
         &format!("{folder}/kustomization.yaml"),
         comment,
@@ -52,7 +52,7 @@ fn kustomization(folder: &str, comment: &str, fields: Value) -> File {
 }
 
 /// The same of a component.
-fn component(name: &str, comment: &str, fields: Value) -> File {
+fn component(name: &str, comment: &str, fields: &Value) -> File {
     of_kind(
         &format!("components/{name}/kustomization.yaml"),
         comment,
@@ -62,10 +62,10 @@ fn component(name: &str, comment: &str, fields: Value) -> File {
     )
 }
 
-fn of_kind(path: &str, comment: &str, api_version: &str, kind: &str, fields: Value) -> File {
+fn of_kind(path: &str, comment: &str, api_version: &str, kind: &str, fields: &Value) -> File {
     let mut text = String::new();
     for line in comment.lines() {
-        text += &format!("# {line}\n");
+        text.extend(["# ", line, "\n"]);
     }
     let mut all = json!({ "apiVersion": api_version, "kind": kind });
     for (name, value) in fields.as_object().into_iter().flatten() {

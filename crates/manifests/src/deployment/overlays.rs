@@ -23,7 +23,7 @@ fn dev() -> File {
     kustomization(
         "overlays/dev",
         DEV,
-        json!({
+        &json!({
             "namespace": format!("{NAMESPACE}-dev"),
             "resources": ["../../base"],
             "images": [{ "name": IMAGE_PLACEHOLDER, "newName": "periscope-local", "newTag": "latest" }],
@@ -38,7 +38,7 @@ fn dynamic_image() -> File {
     let file = kustomization(
         "overlays/dynamic-image",
         DYNAMIC_IMAGE,
-        json!({
+        &json!({
             "resources": ["../../base"],
             "images": [{ "name": IMAGE_PLACEHOLDER, "newName": "${IMAGE_NAME_LINUX}", "newTag": "${IMAGE_TAG}" }],
             "configMapGenerator": [{ "name": CONFIG_MAP, "behavior": "merge", "envs": [".env.config"] }],
@@ -55,7 +55,7 @@ fn external() -> File {
     kustomization(
         "overlays/external",
         EXTERNAL,
-        json!({
+        &json!({
             "resources": ["../../base"],
             "images": [{ "name": IMAGE_PLACEHOLDER, "newName": "mcr.microsoft.com/aks/periscope", "newTag": "${IMAGE_TAG}" }],
             "secretGenerator": [{ "name": SECRET, "behavior": "replace", "literals": [
