@@ -190,9 +190,10 @@ impl Agent {
 
     async fn give_up(&self, id: &RunId, attempt: u32) {
         tracing::error!(run = %id, "The run is given up after {MAX_ATTEMPTS} attempts.");
+        let node_ended = self.remember(id, |memory, id| memory.has_ended(id, Part::Node)).await;
         let run = Run {
             id: id.clone(),
-            part: Part::Node,
+            part: if node_ended { Part::Cluster } else { Part::Node },
             started: Timestamp::now(),
             attempt,
         };

@@ -232,6 +232,14 @@ fn one_line(trouble: &Trouble) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use bytes::Bytes;
+    use futures::StreamExt as _;
+    use futures::stream::{self, BoxStream};
+    use http::Response;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
     use serde_json::{Value, json};
 
     use super::*;
@@ -356,6 +364,27 @@ mod tests {
             took >= Duration::from_millis(3500) && took < Duration::from_secs(15),
             "{took:?}"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_says_nothing_is_begun_anew_where_it_was() {
+        let (service, mut handle) = tower_test::mock::pair();
+        let (seen, mut heard) = mpsc::channel(16);
+        let client = Client::new::<_, StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>, _>(service, "ns");
+        let watching = tokio::spawn(watch(client, "ns".into(), seen));
+        let (_, send) = handle.next_request().await.unwrap();
+        let text = list("5", &[]).1[0].to_string();
+        let whole = stream::iter([Ok(Frame::data(text.into()))]).boxed();
+        send.send_response(Response::new(StreamBody::new(whole)));
+        assert_eq!(heard.recv().await, Some(Seen::Absent));
+        let (_, send) = handle.next_request().await.unwrap();
+        let start = Instant::now();
+        send.send_response(Response::new(StreamBody::new(stream::pending().boxed())));
+        let (request, _send): (HttpRequest<kube::client::Body>, _) = handle.next_request().await.unwrap();
+        assert_eq!(request.uri().to_string(), watched_from("5"));
+        assert_eq!(start.elapsed().as_secs(), SILENCE.as_secs());
+        assert!(heard.try_recv().is_err());
+        watching.abort();
     }
 
     #[tokio::test(start_paused = true)]
