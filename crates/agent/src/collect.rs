@@ -72,6 +72,8 @@ pub struct Progress {
     pub running: Vec<&'static str>,
     /// Bytes gathered.
     pub bytes: u64,
+    /// What the run waits for when nothing is gathered any more, such as a storage that is away.
+    pub waiting: Option<String>,
 }
 
 /// How a run ended.

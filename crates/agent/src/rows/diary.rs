@@ -95,9 +95,10 @@ impl Diary {
                 running: running.collect(),
                 bytes: progress.bytes,
             });
-            run.message = match progress.running.first() {
-                None => String::new(),
-                Some(_) => line(&format!("Under way: {}.", progress.running.join(", ")), MAX_SENTENCE),
+            run.message = match (&progress.waiting, progress.running.first()) {
+                (Some(waiting), _) => line(waiting, MAX_SENTENCE),
+                (None, Some(_)) => line(&format!("Under way: {}.", progress.running.join(", ")), MAX_SENTENCE),
+                (None, None) => String::new(),
             };
         }
     }

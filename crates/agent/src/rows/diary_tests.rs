@@ -89,11 +89,19 @@ fn a_run_is_told_from_begin_to_end() {
         planned: 14,
         running: vec!["dns", "kubelet"],
         bytes: 99,
+        waiting: None,
     };
     diary.progress(Part::Node, &progress);
     let row = read(diary.content(&json!({})));
     assert_eq!(row.status.run.message, "Under way: dns, kubelet.");
     assert_eq!(row.status.run.progress.unwrap().actions, "7/14");
+    let waiting = Progress {
+        waiting: Some("Waiting for the storage: it is away".to_owned()),
+        ..progress.clone()
+    };
+    diary.progress(Part::Node, &waiting);
+    let row = read(diary.content(&json!({})));
+    assert_eq!(row.status.run.message, "Waiting for the storage: it is away");
 
     diary.end(&run("r1", Part::Node), &ending(Ok(outcome())));
     let row = read(diary.content(&json!({})));
@@ -237,6 +245,7 @@ fn full() -> Value {
         planned: usize::MAX,
         running: vec!["an-action-with-a-long-name"; 100],
         bytes: u64::MAX,
+        waiting: Some(nasty.clone()),
     };
     let mut diary = Diary::of(&"n".repeat(128), &nasty);
     for part in [Part::Node, Part::Cluster] {

@@ -87,6 +87,7 @@ impl NodeRuns {
                 never = telling => never,
             }
         };
+        let gathered = progress_of(&run.progress(), entries.len());
         let Gathered {
             manifest,
             findings,
@@ -98,7 +99,7 @@ impl NodeRuns {
         let local = DirExporter::new(folder, vec![settings.format]);
         // The storage may still take what this disk does not.
         let written = local.export(&cx, Arc::clone(&archive) as Arc<dyn Archive>).await;
-        let uploads = delivery.deliver(archive, cancel).await;
+        let uploads = delivery.deliver(archive, cancel, updates, gathered).await;
         let mut failures: Vec<_> = written
             .as_ref()
             .err()
@@ -190,15 +191,20 @@ async fn tell_progress<T>(run: &Run, planned: usize, updates: &mpsc::Sender<Upda
     looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         looks.tick().await;
-        let actions = progress.actions();
-        let running = actions.iter().filter(|action| action.ended().is_none());
-        let update = Update::Progress(Progress {
-            ended: actions.iter().filter(|action| action.ended().is_some()).count(),
-            planned,
-            running: running.map(|action| action.id()).collect(),
-            bytes: actions.iter().map(|action| action.bytes()).sum(),
-        });
+        let update = Update::Progress(progress_of(&progress, planned));
         // Nobody need listen.
         updates.send(update).await.ok();
+    }
+}
+
+fn progress_of(progress: &periscope_core::Progress, planned: usize) -> Progress {
+    let actions = progress.actions();
+    let running = actions.iter().filter(|action| action.ended().is_none());
+    Progress {
+        ended: actions.iter().filter(|action| action.ended().is_some()).count(),
+        planned,
+        running: running.map(|action| action.id()).collect(),
+        bytes: actions.iter().map(|action| action.bytes()).sum(),
+        waiting: None,
     }
 }

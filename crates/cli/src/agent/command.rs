@@ -1,6 +1,6 @@
 //! From the command line to an agent that waits for run ids.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use periscope_actions::{Deps, outbound_sampling};
 use periscope_agent::rows::{Home, RowsReporter};
-use periscope_agent::{Agent, AgentSettings, Health, OWN_FOLDER, Reporter, Silent, Sources, WATCH_READ_TIMEOUT, serve};
+use periscope_agent::{
+    Agent, AgentSettings, DEFAULT_HEALTH_ADDRESS, Health, OWN_FOLDER, Reporter, Silent, Sources, WATCH_READ_TIMEOUT,
+    serve,
+};
 use periscope_cluster::{ClusterAccess, ConnectOptions, Election};
 use periscope_core::{NodeName, RunId};
 use periscope_host::{HostCommands, HostRoot};
@@ -63,14 +66,21 @@ pub(crate) struct AgentArgs {
     /// Kubeconfig for the API server [default: the pod's]
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// Address for /healthz, /readyz and /metrics
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:9180",
-        env = "AKS_PERISCOPE_LISTEN"
-    )]
-    listen: SocketAddr,
+    /// Address for /healthz, /readyz and /metrics, with a port or without [default: 127.0.0.1:9180]
+    #[arg(long, value_name = "ADDRESS", env = "AKS_PERISCOPE_LISTEN", value_parser = address)]
+    listen: Option<SocketAddr>,
+}
+
+/// Reads an address, with the ordinary port where it names none: a pod is told its address so.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let alone = || {
+        Some(SocketAddr::new(
+            text.parse::<IpAddr>().ok()?,
+            DEFAULT_HEALTH_ADDRESS.port(),
+        ))
+    };
+    let address = text.parse().ok().or_else(alone);
+    address.ok_or_else(|| "expected an address as 127.0.0.1, or one with a port as 127.0.0.1:9180".to_owned())
 }
 
 /// Runs the command.
@@ -120,6 +130,7 @@ async fn agent(args: AgentArgs, log: RunLog) -> Result<Exit> {
     let tally = sampler.tally();
     let flusher = sampler.flusher();
     let health = Arc::new(Health::new().with(Box::new(move || metrics::of(&tally))));
+    let listen = listen.unwrap_or(DEFAULT_HEALTH_ADDRESS);
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}"))?;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use periscope_agent::{Configuration, Order};
+use periscope_agent::{Configuration, Order, Progress, Update};
 use periscope_cluster::ClusterAccess;
 use periscope_core::{Archive, Format, Receipt};
 use periscope_host::HostRoot;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -63,7 +64,8 @@ impl Delivery {
         Some(settings.exporter(&self.root, self.cluster.as_ref()))
     }
 
-    /// Delivers, and tries again until it is there, nobody waits any longer, or `ended` is cancelled.
+    /// Delivers, and tries again until it is there, nobody waits any longer, or `ended` is cancelled. What it waits for goes to
+    /// `updates`, with what was `gathered`.
     ///
     /// # Errors
     /// Why it is not there, in one line.
@@ -71,6 +73,8 @@ impl Delivery {
         mut self,
         archive: Arc<dyn Archive>,
         ended: CancellationToken,
+        updates: mpsc::Sender<Update>,
+        gathered: Progress,
     ) -> Option<Result<Vec<Receipt>, String>> {
         let until = Instant::now() + PATIENCE;
         let mut wait = FIRST_WAIT;
@@ -84,6 +88,12 @@ impl Delivery {
                 return Some(Err(why));
             }
             warn!(why, "The archive is not in the storage yet.");
+            let update = Progress {
+                waiting: Some(format!("Waiting for the storage: {why}")),
+                ..gathered.clone()
+            };
+            // Nobody need listen.
+            updates.send(Update::Progress(update)).await.ok();
             tokio::select! {
                 () = sleep(wait) => {}
                 () = ended.cancelled() => return Some(Err(why)),
@@ -102,8 +112,12 @@ impl Delivery {
             Ok(storage) => storage,
             Err(error) => return Some(Err(in_one_line(error.as_ref()))),
         };
-        let exported = storage.export_until(archive, ended).await;
-        Some(exported.map_err(|error| in_one_line(&error)))
+        // It makes the container, too.
+        let delivered = match storage.check().await {
+            Ok(()) => storage.export_until(archive, ended).await,
+            Err(error) => Err(error),
+        };
+        Some(delivered.map_err(|error| in_one_line(&error)))
     }
 
     /// Takes credentials that are newer than those in use.
