@@ -2,7 +2,7 @@
 //!
 //! It makes no request by itself: finding an API server reads files and the environment only.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
@@ -65,6 +65,17 @@ impl ClusterAccess {
     /// user's own choice cannot be used.
     pub async fn discover(options: &ConnectOptions, read: ReadNodeFile<'_>) -> Result<Self, ClusterError> {
         sources::discover(options, read).await
+    }
+
+    /// Takes the kubeconfig of a person at a workstation, the named one or his own, in the context that he names. No pod's and no node's
+    /// identity is tried.
+    ///
+    /// Makes no network call, and so does not prove that the server answers.
+    ///
+    /// # Errors
+    /// [`ClusterError::Kubeconfig`] when it cannot be used.
+    pub async fn of_person(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Self, ClusterError> {
+        sources::of_person(kubeconfig, context).await
     }
 
     /// Access over a client that is already there.

@@ -66,6 +66,29 @@ pub(crate) async fn discover(options: &ConnectOptions, read: ReadNodeFile<'_>) -
     Err(ClusterError::NoApiServer { tried })
 }
 
+/// The cluster of a person's own kubeconfig, in this context of it or the current one.
+pub(crate) async fn of_person(path: Option<&Path>, context: Option<&str>) -> Result<ClusterAccess, ClusterError> {
+    let named = path.map_or_else(|| "of the caller".to_owned(), |path| path.display().to_string());
+    let unusable = |source| ClusterError::Kubeconfig {
+        path: named.clone(),
+        source,
+    };
+    let read = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+    let mut kubeconfig = read.map_err(|error| unusable(Cause::chain(&error)))?;
+    if let Some(context) = context {
+        if !kubeconfig.contexts.iter().any(|known| known.name == context) {
+            let known: Vec<_> = kubeconfig.contexts.iter().map(|known| known.name.as_str()).collect();
+            let text = format!("it has no context {context:?}, expected one of {}", known.join(", "));
+            return Err(unusable(Cause::text(text)));
+        }
+        kubeconfig.current_context = Some(context.to_owned());
+    }
+    let config = of_kubeconfig(kubeconfig).map_err(unusable)?;
+    connect(config, Identity::Kubeconfig(named.clone()), &ConnectOptions::default())
+        .await
+        .map_err(unusable)
+}
+
 type Found = Result<(Config, Identity), Cause>;
 type Source<'a> = &'a (dyn Fn() -> Found + Send + Sync);
 
@@ -231,6 +254,27 @@ current-context: x
         };
         let error = discover(&options, &|_| None).await.err().unwrap();
         assert_eq!(error.to_string(), "kubeconfig /nowhere/config cannot be used");
+    }
+
+    #[tokio::test]
+    async fn a_context_is_chosen_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config");
+        let text = KUBECONFIG
+            .replace(
+                "clusters: [",
+                "clusters: [{name: d, cluster: {server: 'http://10.9.9.9:6443'}}, ",
+            )
+            .replace("contexts: [", "contexts: [{name: y, context: {cluster: d, user: u}}, ");
+        fs::write(&path, text).unwrap();
+        for (context, host) in [(None, "10.1.2.3"), (Some("y"), "10.9.9.9")] {
+            let access = of_person(Some(&path), context).await.unwrap();
+            assert_eq!(access.server().host, host);
+        }
+        let Err(ClusterError::Kubeconfig { source, .. }) = of_person(Some(&path), Some("z")).await else {
+            panic!("expected an error about the kubeconfig");
+        };
+        assert_eq!(source.to_string(), "it has no context \"z\", expected one of y, x");
     }
 
     #[test]

@@ -76,6 +76,10 @@ impl AzureBlobExporter {
         &self.destination.container
     }
 
+    pub(super) fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
     /// Does what may take long, as long as there is time.
     async fn in_time<T>(
         &self,

@@ -9,6 +9,7 @@ mod container;
 mod destination;
 mod exporter;
 mod failure;
+mod look;
 mod sas;
 mod upload;
 
