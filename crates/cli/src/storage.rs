@@ -46,6 +46,7 @@ pub(crate) struct StorageSettings {
     credential: BlobCredential,
     cloud: Option<String>,
     formats: Vec<Format>,
+    create_container: bool,
 }
 
 /// Where archives are uploaded to.
@@ -90,10 +91,12 @@ pub(crate) fn check(args: StorageArgs, format: Format) -> Result<StorageSettings
         credential,
         cloud: given(cloud),
         formats,
+        create_container: true,
     })
 }
 
-fn read_sas(path: &Path) -> Result<SecretString> {
+/// Reads a signature.
+pub(crate) fn read_sas(path: &Path) -> Result<SecretString> {
     let unusable = |what: &str| Ended::usage(format!("invalid --sas-file {}: {what}", path.display()));
     let sas = small_file::read(path, MAX_SAS_BYTES).map_err(|what| unusable(&what))?;
     match sas.trim() {
@@ -121,6 +124,12 @@ fn credential(sas: Option<SecretString>, identity: Option<&str>) -> Result<BlobC
 }
 
 impl StorageSettings {
+    /// The same with a container that exists, and is not to be made.
+    pub(crate) fn with_container_that_exists(mut self) -> Self {
+        self.create_container = false;
+        self
+    }
+
     /// The formats to upload, in order.
     pub(crate) fn formats(&self) -> Vec<Format> {
         self.formats.clone()
@@ -148,7 +157,7 @@ impl StorageSettings {
             account: self.account,
             cloud: cloud.map_or(Cloud::Public, |word| word.parse().unwrap_or_default()),
             container,
-            create_container: true,
+            create_container: self.create_container,
             credential: self.credential,
             ca_file: azure_stack_ca(root, on_azure_stack),
             formats: self.formats.clone(),
@@ -162,7 +171,45 @@ impl StorageSettings {
     }
 }
 
+impl StorageSettings {
+    /// The same in the cloud of the cluster whose API server has this name, unless another one was named.
+    pub(crate) fn in_cloud_of(self, server: &str) -> Self {
+        let cloud = CLOUDS.iter().find(|(domain, _)| server.ends_with(domain));
+        let cloud = cloud.map(|(_, cloud)| (*cloud).to_owned());
+        Self {
+            cloud: self.cloud.or(cloud),
+            ..self
+        }
+    }
+}
+
+/// The clouds by the domains of their API servers
+/// (<https://learn.microsoft.com/azure/private-link/private-endpoint-dns>, "Azure Kubernetes Service").
+const CLOUDS: [(&str, &str); 3] = [
+    (".azmk8s.io", "public"),
+    (".azk8s.cn", "china"),
+    (".containerservice.azure.us", "us-government"),
+];
+
 impl Storage {
+    /// The container's URL, fit to be shown to anybody.
+    pub(crate) fn url(&self) -> &str {
+        self.exporter.container_url().as_str()
+    }
+
+    /// The container's name.
+    pub(crate) fn container(&self) -> &str {
+        self.url().rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The sizes of blobs that are there: see [`AzureBlobExporter::sizes_of`].
+    pub(crate) async fn sizes_of(
+        &self,
+        names: &[String],
+    ) -> Result<Vec<Result<Option<u64>, ExportError>>, ExportError> {
+        self.exporter.sizes_of(names).await
+    }
+
     /// The formats to upload, in order.
     pub(crate) fn formats(&self) -> Vec<Format> {
         self.formats.clone()

@@ -51,10 +51,13 @@ fn push_trouble(text: &mut String, finding: &Finding, whole: bool, ink: Ink) {
     } else {
         ("", "")
     };
-    let fault = ink.dim(&format!("({})", finding.fault));
+    let fault = match finding.fault.as_str() {
+        "" => String::new(),
+        fault => ink.dim(&format!(" ({fault})")),
+    };
     push(
         text,
-        format_args!("  {verdict} {branch}{} {fault}", finding.title.trim_end()),
+        format_args!("  {verdict} {branch}{}{fault}", finding.title.trim_end()),
     );
     if !whole {
         return;
