@@ -20,7 +20,7 @@ pub struct ApiAnswer {
 
 impl ApiAnswer {
     /// This status and this JSON.
-    pub fn new(status: u16, body: impl ToString) -> Self {
+    pub fn new(status: u16, body: &impl ToString) -> Self {
         Self {
             status,
             header: None,

@@ -203,7 +203,7 @@ async fn what_is_denied_or_not_served_costs_that_item_alone() {
     api.insert(BUDGETS, (403, json!({"kind": "Status", "code": 403, "message": "no"})));
     api.remove(NODE_METRICS);
     let (run, asked) = run(api, Identity::ServiceAccount, false, &[]).await;
-    assert_eq!(run.state("helm/helm_list"), State::Denied);
+    assert_eq!(run.state("helm/helm_list"), State::NotApplicable);
     let reason = run.reason("helm/helm_list");
     assert!(
         reason.contains("not allowed to list secrets") && reason.contains("component helm"),
