@@ -22,6 +22,9 @@ const MEMORY: u64 = 64 * 1024 * 1024;
 const PINNED: [&str; 6] = ["/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "taskset", "-c", "0,1"];
 /// The run id of what is collected here.
 const RUN_ID: &str = "bench";
+/// When a run starts that is measured with the scan and without: when the last lines of the journal were just written, as
+/// on a node, because rules look closer at new lines than at old ones.
+const STARTED: &str = "2026-11-13T12:00:00Z";
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -48,6 +51,7 @@ impl Args {
             write,
         } = self;
         build(&["periscope-bundle", "--example", "parts"])?;
+        build(&["periscope-cli", "--example", "scan_in_a_run"])?;
         let program = if let Some(program) = program {
             program
         } else {
@@ -111,6 +115,10 @@ impl Bench {
             || self.collect(node, "system-logs", None),
             || self.pigz("journalctl --no-pager -D \"$1\"", &[node.journal()]),
         )?;
+        say("pod logs, with the scan and without");
+        let scanned_pods = self.scanned(node, "container-logs")?;
+        say("journal, with the scan and without");
+        let scanned_journal = self.scanned(node, "system-logs")?;
         say("both, in a memory cgroup and without");
         let both = "container-logs,system-logs";
         let memory = self.contest(
@@ -137,6 +145,8 @@ impl Bench {
             journal_bytes: node.journal_bytes()?,
             pods,
             journal,
+            scanned_pods,
+            scanned_journal,
             memory,
             larger: larger_cost,
             parts: parts::measure(&PINNED, &files)?,
@@ -161,13 +171,28 @@ impl Bench {
         Ok(contest)
     }
 
+    /// The same run with the scan and the analyzers, and without them.
+    fn scanned(&self, node: &Node, action: &str) -> Result<Contest> {
+        let side = |side| {
+            let archive = self.output.join("scan.tar.gz");
+            let mut command = pinned(&target().join("release/examples/scan_in_a_run"));
+            command.args([side, action, &units(), STARTED]);
+            command.arg(&node.root).arg(&archive);
+            let (cost, status) = measure(command.stdin(Stdio::null()).stdout(Stdio::null()))?;
+            if !status.success() {
+                bail!("a run {side} the scan ended with {status}");
+            }
+            Ok((cost, archive.metadata()?.len()))
+        };
+        self.contest(|| side("with"), || side("without"))
+    }
+
     /// Runs the product, in a memory cgroup if there is a limit; returns what it cost, and the archive's length.
     fn collect(&self, node: &Node, actions: &str, limit: Option<u64>) -> Result<(Cost, u64)> {
         let run = self.output.join(RUN_ID);
         if run.exists() {
             fs::remove_dir_all(&run)?;
         }
-        let units = UNITS.map(|(unit, ..)| unit).join(",");
         let mut command = pinned(&self.program);
         command.args(["collect", "--quiet", "--json", "--no-upload", "--node-name", "node"]);
         command.args([
@@ -178,7 +203,7 @@ impl Bench {
             "--actions",
             actions,
             "--journal-units",
-            &units,
+            &units(),
         ]);
         command.arg("--host-root").arg(&node.root);
         command.arg("--output").arg(&self.output);
@@ -212,6 +237,11 @@ impl Bench {
         }
         Ok((cost, output.metadata()?.len()))
     }
+}
+
+/// The units whose journal is taken.
+fn units() -> String {
+    UNITS.map(|(unit, ..)| unit).join(",")
 }
 
 fn pinned(program: &Path) -> Command {

@@ -22,6 +22,10 @@ impl Contest {
         median(&self.ours, |cost| cost.wall) / median(&self.theirs, |cost| cost.wall)
     }
 
+    fn processor_ratio(&self) -> f64 {
+        median(&self.ours, |cost| cost.cpu) / median(&self.theirs, |cost| cost.cpu)
+    }
+
     fn size_ratio(&self) -> f64 {
         mebibytes(self.our_bytes) / mebibytes(self.their_bytes)
     }
@@ -38,6 +42,10 @@ pub(super) struct Report {
     pub(super) pods: Contest,
     /// Against `journalctl | pigz`.
     pub(super) journal: Contest,
+    /// With the scan and the analyzers against without, in a run of the example `scan_in_a_run`.
+    pub(super) scanned_pods: Contest,
+    /// The same for the journal.
+    pub(super) scanned_journal: Contest,
     /// With a limit against without.
     pub(super) memory: Contest,
     /// With more load, within the limit.
@@ -84,7 +92,12 @@ impl Display for Report {
 impl Report {
     fn promises(&self, out: &mut Formatter<'_>) -> fmt::Result {
         let Self {
-            pods, journal, memory, ..
+            pods,
+            journal,
+            scanned_pods,
+            scanned_journal,
+            memory,
+            ..
         } = self;
         writeln!(out, "## Promises\n")?;
         writeln!(
@@ -103,6 +116,26 @@ impl Report {
                 "Time of the journal, against `journalctl -D \\| pigz -p2 -6`",
                 journal.time_ratio(),
                 0.6,
+            ),
+            (
+                "Processor time of container logs with the scan and the analyzers, against without",
+                scanned_pods.processor_ratio(),
+                1.1,
+            ),
+            (
+                "Time of container logs with them, against without",
+                scanned_pods.time_ratio(),
+                1.1,
+            ),
+            (
+                "Processor time of the journal with the scan and the analyzers, against without",
+                scanned_journal.processor_ratio(),
+                1.1,
+            ),
+            (
+                "Time of the journal with them, against without",
+                scanned_journal.time_ratio(),
+                1.1,
             ),
             (
                 "Time of both in 64 MiB of memory, against without a limit",
@@ -125,7 +158,12 @@ impl Report {
 
     fn figures(&self, out: &mut Formatter<'_>) -> fmt::Result {
         let Self {
-            pods, journal, memory, ..
+            pods,
+            journal,
+            scanned_pods,
+            scanned_journal,
+            memory,
+            ..
         } = self;
         writeln!(
             out,
@@ -147,6 +185,26 @@ impl Report {
                 Some(journal.their_bytes),
             ),
             (
+                "container logs: the same run with the scan and the analyzers",
+                &scanned_pods.ours,
+                Some(scanned_pods.our_bytes),
+            ),
+            (
+                "container logs: that run without them",
+                &scanned_pods.theirs,
+                Some(scanned_pods.their_bytes),
+            ),
+            (
+                "journal: the same run with the scan and the analyzers",
+                &scanned_journal.ours,
+                Some(scanned_journal.our_bytes),
+            ),
+            (
+                "journal: that run without them",
+                &scanned_journal.theirs,
+                Some(scanned_journal.their_bytes),
+            ),
+            (
                 "both in 64 MiB, from the disk: collect",
                 &memory.ours,
                 Some(memory.our_bytes),
@@ -160,6 +218,11 @@ impl Report {
         ] {
             row(out, what, costs, bytes)?;
         }
+        writeln!(
+            out,
+            "\nWith the scan and the analyzers, and without them, is a run of the example `scan_in_a_run` of `periscope-cli`: the \
+             same action, redaction, checksums, deflate, spool and archive, but no page."
+        )?;
         writeln!(
             out,
             "\nRead and written are what the programs asked of the system. Anonymous memory and temporary disk space are \
