@@ -30,6 +30,7 @@ pub struct Receipt {
 #[error("{message}")]
 pub struct ExportError {
     message: String,
+    refused: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -38,8 +39,21 @@ impl ExportError {
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
+            refused: false,
             source: None,
         }
+    }
+
+    /// The same error, of somebody who answered and said no: trying again helps only after something was changed.
+    #[must_use]
+    pub fn refused(mut self) -> Self {
+        self.refused = true;
+        self
+    }
+
+    /// Whether somebody answered and said no.
+    pub fn is_refused(&self) -> bool {
+        self.refused
     }
 
     /// The same error with what caused it.

@@ -59,7 +59,7 @@ impl NodeRuns {
     async fn make(&self, order: Order, updates: mpsc::Sender<Update>, cancel: CancellationToken) -> Result<Outcome> {
         let part = order.part;
         self.log.clear();
-        let mut settings = settings::of(&order.configuration, &order.run_id, &self.own)?;
+        let (mut settings, storage) = settings::of(&order.configuration, &order.run_id, &self.own)?;
         settings.actions.alone = false;
         let archived = order
             .configuration
@@ -68,7 +68,7 @@ impl NodeRuns {
             .filter(|word| ARCHIVED.contains(word));
         settings.actions.archived_collectors = archived.map(|word| word.as_str().to_owned()).collect();
         let delivery = Delivery::new(
-            settings.storage.clone(),
+            storage,
             order,
             self.own.clone(),
             self.root.clone(),
@@ -88,6 +88,8 @@ impl NodeRuns {
             }
         };
         let gathered = progress_of(&run.progress(), entries.len());
+        // Nobody need listen.
+        updates.send(Update::Progress(gathered.clone())).await.ok();
         let Gathered {
             manifest,
             findings,

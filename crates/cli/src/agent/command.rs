@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use periscope_actions::{Deps, outbound_sampling};
 use periscope_agent::rows::{Home, RowsReporter};
 use periscope_agent::{
-    Agent, AgentSettings, DEFAULT_HEALTH_ADDRESS, Health, OWN_FOLDER, Reporter, Silent, Sources, WATCH_READ_TIMEOUT,
-    serve,
+    Agent, AgentSettings, Configuration, DEFAULT_HEALTH_ADDRESS, Health, OWN_FOLDER, Reporter, Silent, Sources,
+    WATCH_READ_TIMEOUT, serve,
 };
 use periscope_cluster::{ClusterAccess, ConnectOptions, Election};
 use periscope_core::{NodeName, RunId};
@@ -191,7 +191,7 @@ fn sampler(root: &HostRoot, cluster: &Result<ClusterAccess, String>, own: &Own) 
         root: root.clone(),
         commands: Arc::new(HostCommands::new(root.clone())),
         cluster: cluster.clone(),
-        settings: settings::of(&periscope_agent::Configuration::default(), &any, own)?.actions,
+        settings: settings::of(&Configuration::default(), &any, own)?.0.actions,
     };
     let sampling = outbound_sampling(&deps);
     Ok(Sampler::new(

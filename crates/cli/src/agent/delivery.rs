@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::Result;
 use periscope_agent::{Configuration, Order, Progress, Update};
 use periscope_cluster::ClusterAccess;
-use periscope_core::{Archive, Format, Receipt};
+use periscope_core::{Archive, ExportError, Format, Receipt};
 use periscope_host::HostRoot;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::settings::{self, Own};
 use crate::exit::in_one_line;
@@ -20,6 +20,8 @@ use crate::storage::{Storage, StorageSettings};
 /// How long an archive is tried to be delivered. The kubelet brings a changed Secret within about a minute, and a storage that
 /// is moved to another node of its own is back within two.
 const PATIENCE: Duration = Duration::from_mins(4);
+/// The same with a storage that says no: who notices will give the Secret another signature, and soon.
+const REFUSED_PATIENCE: Duration = Duration::from_mins(1);
 /// The first wait between two tries; each is twice as long as the one before.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// The longest wait between two tries.
@@ -27,8 +29,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The storage of a run.
 pub(super) struct Delivery {
-    /// None where no storage is configured.
-    settings: Option<StorageSettings>,
+    /// None where no storage is configured, or why it cannot be used.
+    settings: Option<Result<StorageSettings, String>>,
     order: Order,
     own: Own,
     root: HostRoot,
@@ -38,7 +40,7 @@ pub(super) struct Delivery {
 impl Delivery {
     /// A delivery to the storage of `settings`, which were made of the order's configuration.
     pub(super) fn new(
-        settings: Option<StorageSettings>,
+        settings: Option<Result<StorageSettings, String>>,
         order: Order,
         own: Own,
         root: HostRoot,
@@ -55,12 +57,20 @@ impl Delivery {
 
     /// The formats to pack for it; none where there is no storage.
     pub(super) fn formats(&self) -> Vec<Format> {
-        self.settings.as_ref().map(StorageSettings::formats).unwrap_or_default()
+        let settings = self.settings.as_ref().and_then(|settings| settings.as_ref().ok());
+        // One that cannot be used yet may still be set right while the run goes on.
+        settings.map_or_else(
+            || self.settings.iter().map(|_| Format::Zip).collect(),
+            StorageSettings::formats,
+        )
     }
 
     /// The storage as it is configured now.
     pub(super) fn storage(&self) -> Option<Result<Storage>> {
-        let settings = self.settings.clone()?;
+        let settings = match self.settings.clone()? {
+            Ok(settings) => settings,
+            Err(why) => return Some(Err(anyhow::Error::msg(why))),
+        };
         Some(settings.exporter(&self.root, self.cluster.as_ref()))
     }
 
@@ -76,7 +86,7 @@ impl Delivery {
         updates: mpsc::Sender<Update>,
         gathered: Progress,
     ) -> Option<Result<Vec<Receipt>, String>> {
-        let until = Instant::now() + PATIENCE;
+        let start = Instant::now();
         let mut wait = FIRST_WAIT;
         loop {
             let tried = self.try_once(Arc::clone(&archive), ended.clone()).await?;
@@ -84,7 +94,9 @@ impl Delivery {
                 Ok(receipts) => return Some(Ok(receipts)),
                 Err(why) => why,
             };
-            if ended.is_cancelled() || Instant::now() + wait > until {
+            let patience = if why.is_refused() { REFUSED_PATIENCE } else { PATIENCE };
+            let why = in_one_line(&why);
+            if ended.is_cancelled() || start.elapsed() + wait > patience {
                 return Some(Err(why));
             }
             warn!(why, "The archive is not in the storage yet.");
@@ -107,17 +119,17 @@ impl Delivery {
         &self,
         archive: Arc<dyn Archive>,
         ended: CancellationToken,
-    ) -> Option<Result<Vec<Receipt>, String>> {
+    ) -> Option<Result<Vec<Receipt>, ExportError>> {
         let storage = match self.storage()? {
             Ok(storage) => storage,
-            Err(error) => return Some(Err(in_one_line(error.as_ref()))),
+            Err(error) => return Some(Err(ExportError::new(format!("{error:#}")).refused())),
         };
         // It makes the container, too.
         let delivered = match storage.check().await {
             Ok(()) => storage.export_until(archive, ended).await,
             Err(error) => Err(error),
         };
-        Some(delivered.map_err(|error| in_one_line(&error)))
+        Some(delivered)
     }
 
     /// Takes credentials that are newer than those in use.
@@ -127,9 +139,8 @@ impl Delivery {
         };
         let mut configuration = Configuration::clone(&self.order.configuration);
         configuration.use_storage(fresh);
-        match settings::of(&configuration, &self.order.run_id, &self.own) {
-            Ok(settings) => self.settings = settings.storage.or_else(|| self.settings.take()),
-            Err(error) => info!(why = %in_one_line(error.as_ref()), "The renewed credentials cannot be used."),
+        if let Ok((_, Some(storage))) = settings::of(&configuration, &self.order.run_id, &self.own) {
+            self.settings = Some(storage);
         }
     }
 }

@@ -15,6 +15,15 @@ use super::container;
 use super::failure::cause;
 use super::sas::Sas;
 
+/// What says no: to the credential, to what it asks for, or that there is no such account or container.
+const REFUSALS: [StatusCode; 5] = [
+    StatusCode::BadRequest,
+    StatusCode::Unauthorized,
+    StatusCode::Forbidden,
+    StatusCode::NotFound,
+    StatusCode::Conflict,
+];
+
 /// One container and how it is reached.
 #[derive(Debug)]
 pub(super) struct Destination {
@@ -87,9 +96,13 @@ impl Destination {
             Access::Sas(sas) if error.http_status() == Some(StatusCode::Forbidden) => sas.expired(Timestamp::now()),
             _ => None,
         };
-        match expired {
+        let refusal = match expired {
             Some(expired) => self.refusal(expired),
             None => self.refusal(cause(error, self.container.host_str().unwrap_or_default())),
+        };
+        match error.http_status() {
+            Some(status) if REFUSALS.contains(&status) => refusal.refused(),
+            _ => refusal,
         }
     }
 }
