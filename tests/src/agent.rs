@@ -2,26 +2,25 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use periscope_core::Manifest;
 use serde_json::{Value, json};
 
-use crate::{AGENT_IMAGE, Cluster, Services, agent_image, eventually};
+use crate::{AGENT_IMAGE, Cluster, Services, Turn, agent_image, eventually};
 
 /// The namespace of every manifest.
 const NAMESPACE: &str = "aks-periscope";
 /// The folder of the agent on the node.
 const FOLDER: &str = "/var/log/aks-periscope";
-/// There is one node, and one folder on it: one agent at a time.
-static TURN: Mutex<()> = Mutex::new(());
 
 /// A deployed agent; everything of it is removed when dropped.
 pub struct DeployedAgent {
     cluster: Cluster,
     objects: Vec<Value>,
-    _turn: MutexGuard<'static, ()>,
+    /// There is one node, and one folder on it: one agent at a time.
+    _turn: Turn,
 }
 
 /// Where the agent is to upload to.
@@ -36,20 +35,38 @@ pub struct Storage {
 }
 
 impl DeployedAgent {
-    /// Applies the manifest with the agent's image under test in it, and `change` applied to the DaemonSet's pod `spec`.
+    /// Applies the manifest with the agent's image under test in it, and `change` applied to the `DaemonSet`'s pod `spec`.
     ///
     /// # Panics
     ///
     /// When the API server refuses it.
     pub fn apply(services: &Services, manifest: &Path, change: impl Fn(&mut Value)) -> Self {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::apply_changed(services, manifest, |object| {
+            if object["kind"] == "DaemonSet" {
+                change(&mut object["spec"]["template"]["spec"]);
+            }
+        })
+    }
+
+    /// Applies the manifest with the agent's image under test in it, and `change` applied to each object.
+    ///
+    /// # Panics
+    ///
+    /// When the API server refuses it.
+    pub fn apply_changed(services: &Services, manifest: &Path, change: impl Fn(&mut Value)) -> Self {
+        let turn = Turn::of(services);
         let cluster = services.cluster.clone();
         agent_image(services);
+        eventually("no namespace of an earlier agent", || {
+            let left = cluster.try_kubectl(&["get", "namespace", NAMESPACE, "--ignore-not-found", "--output=name"])?;
+            left.is_empty().then_some(())
+        });
         let mut objects = objects_of(&cluster, manifest);
-        for object in objects.iter_mut().filter(|object| object["kind"] == "DaemonSet") {
-            let spec = &mut object["spec"]["template"]["spec"];
-            adapt(services, spec);
-            change(spec);
+        for object in &mut objects {
+            if object["kind"] == "DaemonSet" {
+                adapt(services, &mut object["spec"]["template"]["spec"]);
+            }
+            change(object);
         }
         let agent = Self {
             cluster,
@@ -131,6 +148,20 @@ impl DeployedAgent {
             let status = &row["status"];
             (status["runId"] == run_id && status["finishedAt"].is_string()).then(|| row.clone())
         })
+    }
+
+    /// The manifest of the node's archive of a run, once the archive is on the node.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come, or is no archive.
+    pub fn archived(&self, run_id: &str) -> Manifest {
+        let path = self.file(&format!("{run_id}/{}.zip", self.cluster.node_name));
+        eventually("the archive is on the node", || path.exists().then_some(()));
+        let unzip = Command::new("unzip").arg("-p").arg(&path).arg("*/manifest.json").output();
+        let unzip = unzip.expect("a Debian machine that builds this has unzip");
+        serde_json::from_slice(&unzip.stdout)
+            .unwrap_or_else(|error| unreachable!("no manifest in {}: {error}", path.display()))
     }
 
     /// What the agent's pods say, for the message of a failed assertion.

@@ -107,6 +107,17 @@ fn give_to_test_node() -> Result<()> {
     Ok(())
 }
 
+/// The program of the image for this machine, and the image under this name.
+pub(crate) fn released(name: &str) -> Result<(PathBuf, PathBuf)> {
+    let architecture = Architecture::of_machine();
+    let output = place::target().join("image/released.tar");
+    release(architecture, name, &output)?;
+    let program = place::target()
+        .join(architecture.target())
+        .join("release/aks-periscope");
+    Ok((program, output))
+}
+
 fn release(architecture: Architecture, name: &str, output: &PathBuf) -> Result<()> {
     let program = build(architecture)?;
     let program = fs::read(&program).with_context(|| format!("cannot read {}", program.display()))?;

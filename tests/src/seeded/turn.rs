@@ -25,7 +25,16 @@ impl Turn {
     ///
     /// When the services do not run, or the node does not recover.
     pub fn take() -> Self {
-        let services = Services::running();
+        Self::of(&Services::running())
+    }
+
+    /// The same with services that are known.
+    ///
+    /// # Panics
+    ///
+    /// When the node does not recover.
+    pub fn of(services: &Services) -> Self {
+        let services = services.clone();
         let state = services.cluster.kubeconfig.parent().expect("it is in the state folder");
         let lock = File::create(state.join("turn.lock")).expect("the state folder is writable");
         lock.lock().expect("files can be locked");

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result};
@@ -12,11 +12,12 @@ use super::collect::build;
 use super::fixture;
 use super::log_text::{MANNERS, Moment, Speaker};
 use super::measure::measure;
+use super::page;
 use crate::command::{run, say};
-use crate::services::place::{target, workspace};
+use crate::services::place::target;
 
-/// The heading of the figures in `docs/benchmarks.md`, the last of that page.
-const HEADING: &str = "## Rules over logs, and looking into archives\n";
+/// The heading of the figures in `docs/benchmarks.md`.
+pub(super) const HEADING: &str = "## Rules over logs, and looking into archives";
 /// The log of a container that is made for it, in bytes.
 const SIZE: u64 = 256 << 20;
 /// Lines of one kind one after another, and the time between two.
@@ -59,28 +60,16 @@ impl Args {
         }
         rows += &row("`grep -c -F` of one word, with reading the file", bytes, least);
         let section = format!(
-            "{HEADING}\nMeasured by `cargo xtask bench analyze --write` on one core, in seconds of processor time, the least of five runs: {:.0} MiB \
+            "{HEADING}\n\nMeasured by `cargo xtask bench analyze --write` on one core, in seconds of processor time, the least of five runs: {:.0} MiB \
              of a container's log in {lines} lines, in pieces of 128 KiB.\n\n| | Seconds | MiB/s |\n|---|---:|---:|\n{rows}",
             bytes / MIB
         ) + &super::looking::figures()?;
         say(&format!("done\n\n{section}"));
         if write {
-            let path = workspace().join("docs/benchmarks.md");
-            let page = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let before = page.split(HEADING).next().unwrap_or_default().trim_end();
-            fs::write(&path, format!("{before}\n\n{section}"))
-                .with_context(|| format!("cannot write {}", path.display()))?;
+            page::put(HEADING, &section)?;
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The figures that an earlier run put into the page, to be kept by who writes the rest of it.
-pub(super) fn section(page: &Path) -> String {
-    let page = fs::read_to_string(page).unwrap_or_default();
-    page.split_once(HEADING)
-        .map(|(_, section)| format!("\n{HEADING}{section}"))
-        .unwrap_or_default()
 }
 
 fn row(name: &str, bytes: f64, seconds: f64) -> String {

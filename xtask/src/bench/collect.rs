@@ -6,12 +6,12 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::analyze;
 use super::cgroup::MemoryCgroup;
 use super::fixture::{self, Node};
 use super::journal::UNITS;
 use super::measure::{Cost, measure};
 use super::report::{Contest, Report};
+use super::{agent, analyze, page};
 use super::{machine, parts};
 use crate::command::say;
 use crate::services::place::{target, workspace};
@@ -64,9 +64,7 @@ impl Args {
         let text = report.to_string();
         say(&format!("done\n\n{text}"));
         if write {
-            let path = workspace().join("docs/benchmarks.md");
-            let page = report.as_page() + &analyze::section(&path);
-            fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+            page::write_but_for(&report.as_page(), &[analyze::HEADING, agent::HEADING])?;
         }
         Ok(ExitCode::SUCCESS)
     }

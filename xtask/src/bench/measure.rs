@@ -83,17 +83,24 @@ pub(super) fn measure(command: &mut Command) -> Result<(Cost, ExitStatus)> {
 
 /// CPU seconds, bytes read and written of an ended process, its waited-for children included (proc(5)).
 fn account(pid: u32) -> Result<(f64, u64, u64)> {
+    let seconds = processor_seconds(pid)?;
+    let io = fs::read_to_string(format!("/proc/{pid}/io"))?;
+    let count = |name| number_after(&io, name).with_context(|| format!("no {name} in io"));
+    Ok((seconds, count("rchar:")?, count("wchar:")?))
+}
+
+/// Seconds of all cores, user and system, of a process and of its children that were waited for (proc(5)).
+pub(super) fn processor_seconds(pid: u32) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name in parentheses may contain anything.
     let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
     let ticks = fields.split_whitespace().skip(11).take(4);
     let ticks = ticks.map(str::parse::<u32>).sum::<Result<u32, _>>()?;
-    let io = fs::read_to_string(format!("/proc/{pid}/io"))?;
-    let count = |name| number_after(&io, name).with_context(|| format!("no {name} in io"));
-    Ok((f64::from(ticks) / TICKS, count("rchar:")?, count("wchar:")?))
+    Ok(f64::from(ticks) / TICKS)
 }
 
-fn anonymous(pid: u32) -> Option<u64> {
+/// Anonymous memory of a process in bytes; `None` when it is gone.
+pub(super) fn anonymous(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     Some(number_after(&status, "RssAnon:")? * 1024)
 }
