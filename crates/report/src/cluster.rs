@@ -43,6 +43,8 @@ pub struct ClusterReport<'a> {
 pub struct ClusterNode {
     /// Its name.
     pub name: String,
+    /// Whether it is the cluster's own part.
+    pub is_cluster: bool,
     /// How its state is to be taken.
     pub mark: NodeMark,
     /// Its state in a word or two.
@@ -156,12 +158,15 @@ fn write_overview(html: &mut Html, report: &ClusterReport<'_>, troubles: usize) 
         &format!("{}, in {took}", quantity::time(report.started)),
     );
     html.raw("<div><dt>Nodes</dt><dd>");
-    let asked = report.nodes.iter().filter(|node| node.mark != NodeMark::Apart);
+    let asked = report
+        .nodes
+        .iter()
+        .filter(|node| node.mark != NodeMark::Apart && !node.is_cluster);
     let reported = asked.clone().filter(|node| node.mark != NodeMark::Bad).count();
     html.count(reported)
         .raw(" of ")
         .count(asked.count())
-        .raw(" archives are here</dd></div>\n</dl>\n");
+        .raw(" reported</dd></div>\n</dl>\n");
     html.raw("</header>\n<nav aria-label=\"Parts of this page\">\n<ul>\n");
     let counts = [
         ("findings", "Findings", Some(troubles)),

@@ -12,6 +12,7 @@ fn page(nodes: usize, findings: usize, text: &str) -> String {
     let numbered = |n: usize| format!("{n}{text}");
     let node = |n: usize| ClusterNode {
         name: numbered(n),
+        is_cluster: false,
         mark: [NodeMark::Good, NodeMark::Cut, NodeMark::Bad, NodeMark::Apart][n % 4],
         state: numbered(n),
         note: numbered(n),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use periscope_core::{Finding, group};
+use periscope_core::{Finding, Verdict, group};
 
 /// Most nodes that are named with one finding.
 const MAX_NAMED: usize = 3;
@@ -28,7 +28,8 @@ pub(super) struct Across {
 }
 
 /// Puts alike what is alike, in the order in which a person should read it: see [`group`].
-pub(super) fn across(said: Vec<Said>) -> Vec<Across> {
+pub(super) fn across(mut said: Vec<Said>) -> Vec<Across> {
+    drop_what_others_know(&mut said);
     let mut alike: BTreeMap<Key, Across> = BTreeMap::new();
     for Said { by, findings } in said {
         for finding in findings {
@@ -65,6 +66,27 @@ pub(super) fn across(said: Vec<Said>) -> Vec<Across> {
         })
     });
     found.collect()
+}
+
+/// Each part of a run has some of what checks look at: what could not be judged by one of them says nothing where the other
+/// kind judged it.
+fn drop_what_others_know(said: &mut [Said]) {
+    let judged = |of_cluster: bool| -> BTreeSet<String> {
+        let by = said.iter().filter(|said| (said.by == CLUSTER) == of_cluster);
+        let findings = by.flat_map(|said| &said.findings);
+        let judged = findings.filter(|finding| finding.verdict != Verdict::Unknown);
+        judged.map(|finding| finding.analyzer.clone()).collect()
+    };
+    let (by_cluster, by_nodes) = (judged(true), judged(false));
+    let has_nodes = said.iter().any(|said| said.by != CLUSTER);
+    for said in said {
+        let is_cluster = said.by == CLUSTER;
+        let known = if is_cluster { &by_nodes } else { &by_cluster };
+        // What no part could judge, the nodes say.
+        let told = |finding: &Finding| known.contains(&finding.analyzer) || (is_cluster && has_nodes);
+        said.findings
+            .retain(|finding| finding.verdict != Verdict::Unknown || !told(finding));
+    }
 }
 
 /// What makes two findings the same: fault and object, else the sentence.
@@ -206,6 +228,27 @@ mod tests {
                 ("evicted (on a)".to_owned(), Some("disk-full".to_owned())),
             ]
         );
+    }
+
+    #[test]
+    fn what_one_part_cannot_judge_and_the_other_can_is_not_told() {
+        // As analysis has it, `analyze_all` names who says it.
+        let by_check = |finding: Finding| Finding {
+            analyzer: "disks".to_owned(),
+            ..finding
+        };
+        let unknown = || by_check(CHECK.unknown("The file is not there."));
+        let pass = || by_check(CHECK.pass("Fine."));
+        let told = |cluster: Finding, node: Finding| {
+            let found = across(vec![said(CLUSTER, vec![cluster]), said("n", vec![node])]);
+            found
+                .iter()
+                .map(|across| (across.finding.title.clone(), across.by.len()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(unknown(), pass()), [("Fine.".to_owned(), 1)]);
+        assert_eq!(told(pass(), unknown()), [("Fine.".to_owned(), 1)]);
+        assert_eq!(told(unknown(), unknown()), [("The file is not there.".to_owned(), 1)]);
     }
 
     #[rstest]

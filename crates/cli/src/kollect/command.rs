@@ -422,7 +422,7 @@ fn end_on_signal(cancel: CancellationToken) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        tell("ending: removing what was applied (Ctrl-C to leave it there)");
+        tell("ending: leaving the cluster as it was (Ctrl-C to end at once)");
         cancel.cancel();
         interrupt.recv().await;
         tell(

@@ -68,6 +68,7 @@ fn node(part: &Part) -> ClusterNode {
     };
     ClusterNode {
         name: part.name.clone(),
+        is_cluster: part.is_cluster(),
         mark,
         state: part.word.to_owned(),
         note: error.unwrap_or_else(|| part.note.clone()),

@@ -284,14 +284,18 @@ impl Rollout {
     }
 
     async fn force(&self, api: &Api<Pod>, pods: Vec<Pod>) {
-        let Ok(nodes) = nodes_of(&self.client).await else { return };
+        let Ok(nodes) = nodes_of(&self.client).await else {
+            return;
+        };
         let at_once = DeleteParams::default().grace_period(0);
         for pod in pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()) {
             let node = pod.spec.and_then(|spec| spec.node_name).unwrap_or_default();
             let is_up = nodes.get(&node).is_some_and(|node| node.not_ready.is_none());
             if let Some(name) = pod.metadata.name.filter(|_| !is_up) {
                 // Whether it helped is seen in the next list.
-                ask(format_args!("delete pod {name}"), api.delete(&name, &at_once)).await.ok();
+                ask(format_args!("delete pod {name}"), api.delete(&name, &at_once))
+                    .await
+                    .ok();
             }
         }
     }
@@ -394,8 +398,12 @@ mod tests {
     #[test]
     fn the_rights_of_another_installation_are_not_taken_away() {
         let objects = objects(&Settings::default());
-        let binding = objects.iter().find(|object| object.kind == "ClusterRoleBinding").unwrap();
-        let of = |namespace: &str| json!({"subjects": [{"kind": "ServiceAccount", "name": "s", "namespace": namespace}]});
+        let binding = objects
+            .iter()
+            .find(|object| object.kind == "ClusterRoleBinding")
+            .unwrap();
+        let of =
+            |namespace: &str| json!({"subjects": [{"kind": "ServiceAccount", "name": "s", "namespace": namespace}]});
         assert_eq!(bound_elsewhere(binding, &of("other")), Some("other"));
         assert_eq!(bound_elsewhere(binding, &of("aks-periscope")), None);
         assert_eq!(bound_elsewhere(binding, &json!({})), None);
