@@ -7,6 +7,8 @@ use secrecy::SecretString;
 
 use crate::agent::AgentArgs;
 use crate::exit::Exit;
+use crate::hand_over::HandOverArgs;
+use crate::kollect::KollectArgs;
 
 /// Takes everything a Kubernetes node knows about itself safely out of it.
 #[derive(Debug, Parser)]
@@ -23,6 +25,12 @@ pub(crate) enum Command {
     Collect(Box<CollectArgs>),
     /// Stay on this node: collect whenever a new run id is set, report to the cluster, sample connections in between
     Agent(AgentArgs),
+    /// Collect the diagnostics of a whole cluster, from a workstation with a kubeconfig
+    #[command(after_help = exit_codes())]
+    Kollect(Box<KollectArgs>),
+    /// Hand an archive over to `kollect`
+    #[command(hide = true)]
+    HandOver(HandOverArgs),
     /// Upload an archive that `collect` wrote earlier
     #[command(after_help = exit_codes())]
     Upload(UploadArgs),

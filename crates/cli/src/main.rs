@@ -6,8 +6,10 @@ mod analyze;
 mod args;
 mod collect;
 mod exit;
+mod hand_over;
 mod inspect;
 mod judge;
+mod kollect;
 mod manual;
 mod output;
 mod rules;
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
     let result = match args.command {
         Command::Collect(args) => collect::run(*args),
         Command::Agent(args) => agent::run(args),
+        Command::Kollect(args) => kollect::run(*args),
+        Command::HandOver(args) => hand_over::run(args),
         Command::Upload(args) => upload::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Analyze(args) => analyze::run(&args),
