@@ -169,6 +169,7 @@ async fn a_check_names_what_is_wrong(#[case] expected: &str, #[case] sas: fn(&Az
     let exporter = exporter(&azurite, "blob-refused", &sas);
     let error = exporter.check().await.unwrap_err();
     assert!(error.to_string().contains(expected), "{error}");
+    assert!(error.is_refused(), "{error}");
     assert!(!everything(&error).contains(signature(&sas)));
 
     // The same when nobody checked before.

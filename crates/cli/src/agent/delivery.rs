@@ -96,9 +96,10 @@ impl Delivery {
             };
             let patience = if why.is_refused() { REFUSED_PATIENCE } else { PATIENCE };
             let why = in_one_line(&why);
-            if ended.is_cancelled() || start.elapsed() + wait > patience {
+            let Some(pause) = pause(wait, patience.saturating_sub(start.elapsed())).filter(|_| !ended.is_cancelled())
+            else {
                 return Some(Err(why));
-            }
+            };
             warn!(why, "The archive is not in the storage yet.");
             let update = Progress {
                 waiting: Some(format!("Waiting for the storage: {why}")),
@@ -107,7 +108,7 @@ impl Delivery {
             // Nobody need listen.
             updates.send(Update::Progress(update)).await.ok();
             tokio::select! {
-                () = sleep(wait) => {}
+                () = sleep(pause) => {}
                 () = ended.cancelled() => return Some(Err(why)),
             }
             wait = (wait * 2).min(LONGEST_WAIT);
@@ -142,5 +143,34 @@ impl Delivery {
         if let Ok((_, Some(storage))) = settings::of(&configuration, &self.order.run_id, &self.own) {
             self.settings = Some(storage);
         }
+    }
+}
+
+/// How long to wait before the next try; none when no patience is `left`. The last try is at its very end: a Secret may have
+/// needed all of it to get here.
+fn pause(wait: Duration, left: Duration) -> Option<Duration> {
+    (!left.is_zero()).then_some(wait.min(left))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rstest::rstest;
+
+    use super::{FIRST_WAIT, LONGEST_WAIT, PATIENCE, REFUSED_PATIENCE, pause};
+
+    #[rstest]
+    #[case::refused(REFUSED_PATIENCE, &[2, 4, 8, 16, 30])]
+    #[case::away(PATIENCE, &[2, 4, 8, 16, 30, 30, 30, 30, 30, 30, 30])]
+    fn the_last_try_is_at_the_end_of_the_patience(#[case] patience: Duration, #[case] pauses: &[u64]) {
+        let (mut wait, mut elapsed, mut made) = (FIRST_WAIT, Duration::ZERO, Vec::new());
+        while let Some(pause) = pause(wait, patience.saturating_sub(elapsed)) {
+            elapsed += pause;
+            made.push(pause.as_secs());
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+        assert_eq!(made, pauses);
+        assert_eq!(elapsed, patience);
     }
 }

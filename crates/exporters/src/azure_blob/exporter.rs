@@ -149,7 +149,7 @@ impl Exporter for AzureBlobExporter {
         if let Access::Sas(sas) = &destination.access {
             let now = Timestamp::now();
             sas.usable(now, &destination.container)
-                .map_err(|problem| destination.refusal(problem))?;
+                .map_err(|problem| destination.refusal(problem).refused())?;
             if let Some(expires) = sas.expires_soon(now) {
                 tracing::warn!(%expires, "The SAS expires within ten minutes: the upload may come too late.");
             }
