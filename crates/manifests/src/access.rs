@@ -43,13 +43,12 @@ pub(crate) fn service_account(settings: &Settings) -> ServiceAccount {
 
 /// What the actions ask, and nothing else: everything that the agent does for itself is in its own namespace.
 pub(crate) fn cluster_role(settings: &Settings) -> ClusterRole {
-    let wanted = |rule: &&Rbac| {
-        rule.component
-            .is_none_or(|component| settings.components.iter().any(|chosen| chosen == component))
-    };
+    let mut rules = merged(declared().filter(|rule| rule.component.is_none()));
+    // As the component of the same name adds them.
+    rules.extend(settings.components.iter().flat_map(|component| rules_of(component)));
     ClusterRole {
         metadata: named(ROLE),
-        rules: Some(merged(declared().filter(wanted))),
+        rules: Some(rules),
         ..ClusterRole::default()
     }
 }

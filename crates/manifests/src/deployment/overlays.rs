@@ -16,6 +16,17 @@ const EXTERNAL: &str = "A released image with the storage account from variables
 
 pub(super) fn files() -> Vec<File> {
     vec![dev(), dynamic_image(), external()]
+        .into_iter()
+        .map(with_quoted_tag)
+        .collect()
+}
+
+/// A tag such as `7` must stay a text when it is put in.
+fn with_quoted_tag(file: File) -> File {
+    File {
+        text: file.text.replace("newTag: ${IMAGE_TAG}", "newTag: \"${IMAGE_TAG}\""),
+        ..file
+    }
 }
 
 fn dev() -> File {

@@ -1,0 +1,485 @@
+//! The files of `deployment` and what `aks-periscope manifests` prints, with the real kubectl, API server and kubelet.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and run programs of their own"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::Path;
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use periscope_tests::{Cluster, Services, Turn, agent_image, eventually, files_below};
+use rstest::rstest;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A copy of the folder `deployment`, with the files that users put into the overlays, and a folder `mine` for a kustomization.
+struct Deployment {
+    folder: TempDir,
+    cluster: Cluster,
+}
+
+impl Deployment {
+    fn copied() -> Self {
+        let folder = TempDir::new().unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deployment");
+        let copied = Command::new("cp")
+            .arg("-r")
+            .arg(source)
+            .arg(folder.path())
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        let cluster = Services::running().cluster;
+        let deployment = Self { folder, cluster };
+        for overlay in ["dev", "dynamic-image"] {
+            deployment.write(
+                &format!("overlays/{overlay}/.env.config"),
+                "DIAGNOSTIC_CONTAINERLOGS_LIST=mine",
+            );
+            deployment.write(
+                &format!("overlays/{overlay}/.env.secret"),
+                "AZURE_BLOB_ACCOUNT_NAME=a\nAZURE_BLOB_SAS_KEY=?sv=1&sig=b\nAZURE_BLOB_CONTAINER_NAME=c\n",
+            );
+        }
+        deployment
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.folder.path().join("deployment").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// As `envsubst` does.
+    fn substitute(&self, path: &str, values: &[(&str, &str)]) {
+        let path = self.folder.path().join("deployment").join(path);
+        let mut text = fs::read_to_string(&path).unwrap();
+        for (name, value) in values {
+            assert!(text.contains(&format!("${{{name}}}")), "{name}");
+            text = text.replace(&format!("${{{name}}}"), value);
+        }
+        assert!(!text.contains("${"), "{text}");
+        fs::write(path.with_file_name("kustomization.yaml"), text).unwrap();
+    }
+
+    fn render(&self, folder: &str) -> Objects {
+        let folder = self.folder.path().join("deployment").join(folder);
+        Objects::parse(
+            &self.cluster,
+            &self.cluster.kubectl(&["kustomize", folder.to_str().unwrap()]),
+        )
+    }
+}
+
+/// Objects by kind and name.
+struct Objects(BTreeMap<String, Value>);
+
+impl Objects {
+    /// Read by the real parser, which knows all fields.
+    fn parse(cluster: &Cluster, yaml: &str) -> Self {
+        let arguments = ["create", "--dry-run=client", "--validate=strict", "-o", "json", "-f"];
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), yaml).unwrap();
+        let printed = cluster.kubectl(&[&arguments[..], &[file.path().to_str().unwrap()]].concat());
+        let objects = serde_json::Deserializer::from_str(&printed)
+            .into_iter::<Value>()
+            .map(|object| {
+                let object = object.unwrap();
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                let name = format!("{}/{}", text(&object["kind"]), text(&object["metadata"]["name"]));
+                (name, object)
+            });
+        Self(objects.collect())
+    }
+
+    fn get(&self, name: &str) -> &Value {
+        self.0
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name} in {:?}", self.0.keys()))
+    }
+
+    fn container(&self) -> &Value {
+        &self.get("DaemonSet/aks-periscope")["spec"]["template"]["spec"]["containers"][0]
+    }
+
+    fn secret(&self, key: &str) -> String {
+        let encoded = self.get("Secret/azureblob-secret")["data"][key].as_str().unwrap();
+        String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()
+    }
+}
+
+fn manifests(arguments: &[&str]) -> String {
+    let output = Command::new(Services::running().binary)
+        .arg("manifests")
+        .args(arguments)
+        .env_clear()
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The kustomization that `az aks kollect` writes (Periscope contract, section 3, step 8), but for the base's address.
+#[test]
+fn the_azure_clis_kustomization_finds_what_it_changes() {
+    let deployment = Deployment::copied();
+    deployment.write(
+        "mine/kustomization.yaml",
+        r#"
+resources:
+- ../base
+components:
+- ../components/win-hpc
+namespace: aks-periscope
+images:
+- name: periscope-linux
+  newName: mcr.microsoft.com/aks/periscope
+  newTag: 0.0.10
+- name: periscope-windows
+  newName: mcr.microsoft.com/aks/periscope-win
+  newTag: 0.0.10
+configMapGenerator:
+- name: diagnostic-config
+  behavior: merge
+  literals:
+  - DIAGNOSTIC_RUN_ID=2026-11-20T20-10-33Z
+  - DIAGNOSTIC_CONTAINERLOGS_LIST="default other"
+secretGenerator:
+- name: azureblob-secret
+  behavior: replace
+  literals:
+  - AZURE_BLOB_ACCOUNT_NAME=account
+  - AZURE_BLOB_SAS_KEY="?sv=2024-11-04&sig=a%2Bb%3D"
+  - AZURE_BLOB_CONTAINER_NAME=container
+"#,
+    );
+    let objects = deployment.render("mine");
+    assert_eq!(objects.container()["image"], "mcr.microsoft.com/aks/periscope:0.0.10");
+    assert_eq!(objects.container()["name"], "aks-periscope");
+    assert_eq!(
+        objects.get("ConfigMap/diagnostic-config")["data"],
+        json!({
+            "DIAGNOSTIC_RUN_ID": "2026-11-20T20-10-33Z",
+            "DIAGNOSTIC_CONTAINERLOGS_LIST": "default other",
+            "DIAGNOSTIC_KUBEOBJECTS_LIST": "kube-system/pod kube-system/service kube-system/deployment",
+            "DIAGNOSTIC_NODELOGS_LIST_LINUX": "",
+        })
+    );
+    assert_eq!(objects.secret("AZURE_BLOB_ACCOUNT_NAME"), "account");
+    assert_eq!(objects.secret("AZURE_BLOB_SAS_KEY"), "?sv=2024-11-04&sig=a%2Bb%3D");
+    assert_eq!(objects.secret("AZURE_BLOB_CONTAINER_NAME"), "container");
+    // What it deletes by name afterwards.
+    for name in [
+        "Namespace/aks-periscope",
+        "ServiceAccount/aks-periscope-service-account",
+        "ClusterRole/aks-periscope-role",
+        "ClusterRoleBinding/aks-periscope-role-binding",
+        "CustomResourceDefinition/diagnostics.aks-periscope.azure.github.com",
+    ] {
+        objects.get(name);
+    }
+}
+
+#[test]
+fn overlays_render_with_their_settings() {
+    let deployment = Deployment::copied();
+    let dev = deployment.render("overlays/dev");
+    assert_eq!(dev.container()["image"], "periscope-local:latest");
+    assert_eq!(dev.container()["imagePullPolicy"], "Never");
+    dev.get("Namespace/aks-periscope-dev");
+    for binding in [
+        "ClusterRoleBinding/aks-periscope-role-binding",
+        "RoleBinding/aks-periscope-role-binding",
+    ] {
+        assert_eq!(
+            dev.get(binding)["subjects"][0]["namespace"],
+            "aks-periscope-dev",
+            "{binding}"
+        );
+    }
+
+    deployment.substitute(
+        "overlays/dynamic-image/kustomization.template.yaml",
+        &[("IMAGE_NAME_LINUX", "registry.example/periscope"), ("IMAGE_TAG", "7")],
+    );
+    let dynamic = deployment.render("overlays/dynamic-image");
+    assert_eq!(dynamic.container()["image"], "registry.example/periscope:7");
+    assert_eq!(
+        dynamic.get("ConfigMap/diagnostic-config")["data"]["DIAGNOSTIC_CONTAINERLOGS_LIST"],
+        "mine"
+    );
+    assert_eq!(dynamic.secret("AZURE_BLOB_SAS_KEY"), "?sv=1&sig=b");
+
+    deployment.substitute(
+        "overlays/external/kustomization.yaml",
+        &[
+            ("IMAGE_TAG", "0.0.14"),
+            ("ACCOUNT_NAME_PLACEHOLDER", "account"),
+            ("SAS_KEY_PLACEHOLDER", "?sig=x"),
+            ("CONTAINER_NAME_PLACEHOLDER", "container"),
+        ],
+    );
+    let external = deployment.render("overlays/external");
+    assert_eq!(external.container()["image"], "mcr.microsoft.com/aks/periscope:0.0.14");
+    assert_eq!(external.secret("AZURE_BLOB_SAS_KEY"), "?sig=x");
+}
+
+#[rstest]
+#[case::restricted("restricted", &["--restricted"])]
+#[case::helm("helm", &["--helm"])]
+#[case::view("view", &["--view"])]
+#[case::windows("win-hpc", &[])]
+fn a_component_is_what_the_option_prints(#[case] component: &str, #[case] option: &[&str]) {
+    let deployment = Deployment::copied();
+    deployment.write(
+        "mine/kustomization.yaml",
+        &format!(
+            "resources: [../base]\ncomponents: [../components/{component}]\n\
+             images: [{{ name: periscope-linux, newName: an.example/image, newTag: '1' }}]\n"
+        ),
+    );
+    let rendered = deployment.render("mine");
+    let printed = manifests(&[&["--image", "an.example/image:1"], option].concat());
+    let mut printed = Objects::parse(&deployment.cluster, &printed);
+    // Kustomize encodes what we print as text.
+    for (name, object) in &mut printed.0 {
+        if name == "Secret/azureblob-secret" {
+            *object = rendered.get(name).clone();
+        }
+    }
+    assert_eq!(
+        rendered.0.keys().collect::<Vec<_>>(),
+        printed.0.keys().collect::<Vec<_>>()
+    );
+    for (name, object) in &printed.0 {
+        assert_eq!(rendered.get(name), object, "{name}");
+    }
+}
+
+#[test]
+fn the_api_server_takes_the_single_file_as_it_is() {
+    let cluster = Services::running().cluster;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deployment/aks-periscope.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let printed = Objects::parse(&cluster, &manifests(&[]));
+    let objects = Objects::parse(&cluster, &text);
+    for (name, object) in &printed.0 {
+        if name != "Secret/azureblob-secret" {
+            assert_eq!(objects.get(name), object, "{name}");
+        }
+    }
+    let home = Home::new(&cluster, "manifests-single-file", "privileged");
+    let here = text.replace("namespace: aks-periscope\n", &format!("namespace: {}\n", home.name));
+    // The Namespace itself stays out: it is the one of everybody.
+    for document in here
+        .split("\n---\n")
+        .filter(|document| !document.contains("kind: Namespace\n"))
+    {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), document).unwrap();
+        for mode in ["--server-side=false", "--server-side=true"] {
+            cluster.kubectl(&["apply", "--dry-run=server", mode, "-f", file.path().to_str().unwrap()]);
+        }
+    }
+}
+
+/// A namespace of a test's own; deleted when dropped.
+struct Home {
+    cluster: Cluster,
+    name: String,
+}
+
+impl Home {
+    fn new(cluster: &Cluster, name: &str, level: &str) -> Self {
+        let labels = json!({ "pod-security.kubernetes.io/enforce": level });
+        cluster.apply(&json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels }
+        }));
+        let account = json!({ "name": "aks-periscope-service-account", "namespace": name });
+        cluster.apply(&json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": account }));
+        Self {
+            cluster: cluster.clone(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Where archives go instead of the folder of all agents.
+    fn folder(&self) -> String {
+        format!("/var/log/{}", self.name)
+    }
+
+    /// Runs `collect` once in the pod of the `DaemonSet` that `manifests` prints, and returns the state of each item.
+    fn collect(&self, name: &str, arguments: &[&str], change: impl Fn(&mut Value)) -> BTreeMap<String, String> {
+        self.run(name, arguments, change);
+        let folder = self
+            .cluster
+            .root()
+            .join(self.folder().trim_start_matches('/'))
+            .join(name);
+        let files = files_below(&folder);
+        let archive = files
+            .iter()
+            .find(|path| path.extension().is_some_and(|end| end == "gz"));
+        let archive = archive.unwrap_or_else(|| panic!("{}", self.cluster.kubectl(&["logs", name, "-n", &self.name])));
+        let listed = Command::new(Services::running().binary)
+            .arg("inspect")
+            .arg(archive)
+            .arg("--json")
+            .output()
+            .unwrap();
+        states(&serde_json::from_slice(&listed.stdout).unwrap())
+    }
+
+    /// Runs `collect` once in that pod, to its end.
+    fn run(&self, name: &str, arguments: &[&str], change: impl Fn(&mut Value)) {
+        let image = agent_image(&Services::running());
+        let arguments = [&["--namespace", &self.name, "--image", image], arguments].concat();
+        let objects = Objects::parse(&self.cluster, &manifests(&arguments));
+        let mut spec = objects.get("DaemonSet/aks-periscope")["spec"]["template"]["spec"].clone();
+        spec["restartPolicy"] = "Never".into();
+        let container = &mut spec["containers"][0];
+        for probe in ["livenessProbe", "readinessProbe"] {
+            container.as_object_mut().unwrap().remove(probe);
+        }
+        container["args"] = json!([
+            "collect",
+            "--quiet",
+            "--no-upload",
+            "--run-id",
+            name,
+            "--output",
+            "/aks-periscope"
+        ]);
+        change(container);
+        // Agents of other tests tidy up in theirs.
+        for volume in spec["volumes"].as_array_mut().unwrap() {
+            if volume["hostPath"]["path"] == "/var/log/aks-periscope" {
+                volume["hostPath"]["path"] = self.folder().into();
+            }
+        }
+        let metadata = json!({ "name": name, "namespace": self.name });
+        self.cluster
+            .apply(&json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec }));
+        eventually("the end of the pod", || {
+            let output = "jsonpath={.status.phase}";
+            let phase = self
+                .cluster
+                .kubectl(&["get", "pod", name, "-n", &self.name, "-o", output]);
+            ["Succeeded", "Failed"].contains(&phase.as_str()).then_some(())
+        });
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.cluster
+            .try_kubectl(&["delete", "namespace", &self.name, "--wait=false"]);
+        fs::remove_dir_all(self.cluster.root().join(self.folder().trim_start_matches('/'))).ok();
+    }
+}
+
+/// The state of each item, but for what differs from one second to the next.
+fn states(listed: &Value) -> BTreeMap<String, String> {
+    let items = listed.as_array().unwrap().iter().filter_map(|item| {
+        let (path, state) = (item["path"].as_str()?, item["state"].as_str()?);
+        let is_steady = !path.contains("container-logs/") && !path.contains("network-state/namespaces/");
+        is_steady.then(|| (path.to_owned(), state.to_owned()))
+    });
+    items.collect()
+}
+
+fn differences<'a>(
+    ones: &'a BTreeMap<String, String>,
+    others: &'a BTreeMap<String, String>,
+) -> Vec<(&'a str, Option<&'a str>, Option<&'a str>)> {
+    let paths: BTreeSet<&String> = ones.keys().chain(others.keys()).collect();
+    let states = paths.into_iter().map(|path| {
+        let state = |of: &'a BTreeMap<String, String>| of.get(path).map(String::as_str);
+        (path.as_str(), state(ones), state(others))
+    });
+    states.filter(|(_, one, other)| one != other).collect()
+}
+
+/// The capabilities are enough: a privileged pod gets nothing more out of the node.
+#[test]
+fn a_privileged_pod_collects_no_more() {
+    let turn = Turn::take();
+    let home = Home::new(&turn.services.cluster, "manifests-privileges", "privileged");
+    let privileged = home.collect("privileged", &[], |container| {
+        container["securityContext"] = json!({ "privileged": true });
+    });
+    let ours = home.collect("ours", &[], |_| ());
+    assert!(
+        ours.values().filter(|state| *state == "collected").count() > 100,
+        "{ours:?}"
+    );
+    assert_eq!(differences(&privileged, &ours), []);
+}
+
+/// Each capability is needed: without it something is denied that is there with it.
+#[rstest]
+#[case::any_file("DAC_READ_SEARCH", "node-logs/var/log/azure/only-for-adm.log")]
+#[case::rules("NET_ADMIN", "iptables/iptables-save.txt")]
+#[case::namespaces("SYS_ADMIN", "network-state/ip-routes-ipv4.txt")]
+#[case::commands("SYS_CHROOT", "iptables/iptables-version.txt")]
+#[case::processes("SYS_PTRACE", "network-state/ip-links.txt")]
+fn without_a_capability_something_is_denied(#[case] capability: &str, #[case] item: &str) {
+    let turn = Turn::take();
+    let cluster = &turn.services.cluster;
+    let log = cluster.root().join("var/log/azure/only-for-adm.log");
+    fs::write(&log, "of a user of its own\n").unwrap();
+    chown(&log, Some(104), Some(4)).unwrap();
+    fs::set_permissions(&log, fs::Permissions::from_mode(0o640)).unwrap();
+    let name = format!("manifests-no-{}", capability.to_lowercase().replace('_', "-"));
+    let home = Home::new(cluster, &name, "privileged");
+    let state = |name: &str, change: &dyn Fn(&mut Value)| {
+        let states = home.collect(name, &[], change);
+        let found = states.into_iter().find(|(path, _)| path.ends_with(item));
+        found.map(|(_, state)| state)
+    };
+    let with = state("with", &|_| ());
+    let without = state("without", &|container| {
+        let added = container["securityContext"]["capabilities"]["add"]
+            .as_array_mut()
+            .unwrap();
+        let before = added.len();
+        added.retain(|name| name != capability);
+        assert_eq!(added.len(), before - 1, "{capability} is among them");
+    });
+    fs::remove_file(log).unwrap();
+    assert_eq!(
+        (with.as_deref(), without.as_deref()),
+        (Some("collected"), Some("denied"))
+    );
+}
+
+/// Where Pod Security admission enforces `restricted` the pod is let in, and takes what it may.
+#[test]
+fn a_restricted_pod_takes_what_it_may() {
+    let turn = Turn::take();
+    let home = Home::new(&turn.services.cluster, "manifests-restricted", "restricted");
+    home.run("restricted", &["--restricted"], |_| ());
+    // The kubelet removes the pod's folder with its end, and what is in it: only the log is left.
+    let said = home.cluster.kubectl(&["logs", "restricted", "-n", &home.name]);
+    let counted = said
+        .lines()
+        .find(|line| line.starts_with("Archive  partial: "))
+        .unwrap_or_else(|| panic!("{said}"));
+    let count = |state: &str| -> usize {
+        let words: Vec<_> = counted.split([' ', ',']).collect();
+        let at = words
+            .iter()
+            .position(|word| *word == state)
+            .unwrap_or_else(|| panic!("no {state}: {counted}"));
+        words[at - 1].parse().unwrap()
+    };
+    assert!(
+        count("collected") > 10 && count("denied") > 10 && !counted.contains("failed"),
+        "{counted}"
+    );
+}
