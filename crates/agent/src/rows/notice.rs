@@ -39,28 +39,24 @@ impl Kind {
     }
 }
 
-/// The node's part has begun. The cluster's has no Event of its own: it is in the row of the node that does it.
+/// The node's part has begun anew. That one has begun is in the row, and the cluster's part is in the row of the node that does it:
+/// an Event costs a request of every node.
 pub(super) fn begun(run: &Run) -> Option<Notice> {
-    let message = match run.attempt {
-        0 | 1 => format!("Run {} has begun.", run.id),
-        attempt => format!("Run {} has begun again, for the {attempt}. time.", run.id),
-    };
-    (run.part == Part::Node).then(|| notice(run.started, Kind::Normal, "RunStarted", &message))
+    let message = format!("Run {} has begun again, for the {}. time.", run.id, run.attempt);
+    (run.part == Part::Node && run.attempt > 1).then(|| notice(run.started, Kind::Normal, "RunStarted", &message))
 }
 
-/// How a part has ended: one Event, and one more where the upload failed and where faults were found.
-pub(super) fn ended(run: &Run, ending: &Ending) -> Vec<Notice> {
+/// How a part has ended, in one Event: where its archive is or why it is not there, what is missing, what is wrong with the node.
+pub(super) fn ended(run: &Run, ending: &Ending) -> Notice {
     let phase = phase(ending);
     let upload = ending.result.as_ref().ok().and_then(|outcome| outcome.uploads.as_ref());
-    let failed_upload = upload.and_then(|upload| upload.as_ref().err());
-    let kind = if phase == Phase::Complete && failed_upload.is_none() {
-        Kind::Normal
-    } else {
-        Kind::Warning
-    };
-    let (reason, what) = match run.part {
+    let (finished, what) = match run.part {
         Part::Node => ("RunFinished", "Run"),
         Part::Cluster => ("ClusterPartFinished", "The cluster's part of run"),
+    };
+    let reason = match upload {
+        Some(Err(_)) => "UploadFailed",
+        _ => finished,
     };
     let mut message = format!("{what} {}: {phase}: {}", run.id, in_one_sentence(ending));
     if let Some(Ok(receipts)) = upload
@@ -69,10 +65,6 @@ pub(super) fn ended(run: &Run, ending: &Ending) -> Vec<Notice> {
         message.push_str("; uploaded to ");
         message.push_str(without_query(&last.location));
     }
-    let mut notices = vec![notice(ending.at, kind, reason, &message)];
-    if let Some(why) = failed_upload {
-        notices.push(notice(ending.at, Kind::Warning, "UploadFailed", why));
-    }
     let findings = ending.result.iter().flat_map(|outcome| &outcome.findings);
     let faults: Vec<&str> = findings
         .filter(|finding| finding.verdict == Verdict::Fail)
@@ -80,14 +72,15 @@ pub(super) fn ended(run: &Run, ending: &Ending) -> Vec<Notice> {
         .collect();
     if !faults.is_empty() {
         let named: Vec<&str> = faults.iter().take(MAX_FAULTS).copied().collect();
-        let more = match faults.len() - named.len() {
-            0 => String::new(),
-            more => format!(" ({more} more)"),
-        };
-        let message = format!("{}{more}", named.join("; "));
-        notices.push(notice(ending.at, Kind::Warning, "FaultsFound", &message));
+        message.push_str("; found: ");
+        message.push_str(&named.join("; "));
+        if faults.len() > named.len() {
+            message.push_str(&format!("; and {} more", faults.len() - named.len()));
+        }
     }
-    notices
+    let in_order = phase == Phase::Complete && reason == finished && faults.is_empty();
+    let kind = if in_order { Kind::Normal } else { Kind::Warning };
+    notice(ending.at, kind, reason, &message)
 }
 
 fn notice(at: Timestamp, kind: Kind, reason: &'static str, message: &str) -> Notice {
@@ -114,31 +107,31 @@ mod tests {
     }
 
     #[rstest]
-    #[case::in_order(complete, &["Normal RunFinished Run r1: Complete: 40 of 45 items collected, the others are rightly absent; uploaded to https://a.blob.core.windows.net/c/r1/n1/n1.zip"])]
-    #[case::with_a_fault(|outcome: &mut Outcome| outcome.completeness = Completeness::Complete, &[
-        "Normal RunFinished Run r1: Complete: 40 of 45 items collected, the others are rightly absent; uploaded to https://a.blob.core.windows.net/c/r1/n1/n1.zip",
-        "Warning FaultsFound disk /var is full",
-    ])]
-    #[case::many_faults(|outcome: &mut Outcome| {
-        let fault = outcome.findings.first().unwrap().clone();
-        outcome.findings = vec![fault; 5];
-        outcome.uploads = None;
-    }, &[
-        "Warning RunFinished Run r1: Partial: 3 of 45 items are missing or cut: kubelet: no answer within 10 s",
-        "Warning FaultsFound disk /var is full; disk /var is full; disk /var is full (2 more)",
-    ])]
-    #[case::no_upload(|outcome: &mut Outcome| { complete(outcome); outcome.uploads = Some(Err("the SAS has expired".to_owned())); }, &[
-        "Warning RunFinished Run r1: Complete: not uploaded: the SAS has expired; 40 of 45 items collected, the others are rightly absent",
-        "Warning UploadFailed the SAS has expired",
-    ])]
-    fn events_tell_how_a_run_ended(#[case] change: impl Fn(&mut Outcome), #[case] expected: &[&str]) {
+    #[case::in_order(
+        complete,
+        "Normal RunFinished Run r1: Complete: 40 of 45 items collected, the others are rightly absent; uploaded to https://a.blob.core.windows.net/c/r1/n1/n1.zip"
+    )]
+    #[case::with_a_fault(
+        |outcome: &mut Outcome| outcome.completeness = Completeness::Complete,
+        "Warning RunFinished Run r1: Complete: 40 of 45 items collected, the others are rightly absent; uploaded to https://a.blob.core.windows.net/c/r1/n1/n1.zip; found: disk /var is full",
+    )]
+    #[case::many_faults(
+        |outcome: &mut Outcome| {
+            let fault = outcome.findings.first().unwrap().clone();
+            outcome.findings = vec![fault; 5];
+            outcome.uploads = None;
+        },
+        "Warning RunFinished Run r1: Partial: 3 of 45 items are missing or cut: kubelet: no answer within 10 s; found: disk /var is full; disk /var is full; disk /var is full; and 2 more",
+    )]
+    #[case::no_upload(
+        |outcome: &mut Outcome| { complete(outcome); outcome.uploads = Some(Err("the SAS has expired".to_owned())); },
+        "Warning UploadFailed Run r1: Complete: not uploaded: the SAS has expired; 40 of 45 items collected, the others are rightly absent",
+    )]
+    fn an_event_tells_how_a_run_ended(#[case] change: impl Fn(&mut Outcome), #[case] expected: &str) {
         let mut outcome = outcome();
         change(&mut outcome);
-        let notices = ended(&run("r1", Part::Node), &ending(Ok(outcome)));
-        let told: Vec<_> = notices
-            .iter()
-            .map(|notice| format!("{} {} {}", notice.kind.as_str(), notice.reason, notice.message))
-            .collect();
+        let notice = ended(&run("r1", Part::Node), &ending(Ok(outcome)));
+        let told = format!("{} {} {}", notice.kind.as_str(), notice.reason, notice.message);
         assert_eq!(told, expected);
     }
 
@@ -150,15 +143,14 @@ mod tests {
             begun(&again).unwrap().message,
             "Run r1 has begun again, for the 2. time."
         );
-        assert_eq!(begun(&run("r1", Part::Cluster)), None);
+        assert_eq!(begun(&run("r1", Part::Node)), None);
+        again.part = Part::Cluster;
+        assert_eq!(begun(&again), None);
     }
 
     #[test]
     fn a_run_that_could_not_be_made_is_a_warning() {
-        let notices = ended(&run("r1", Part::Node), &ending(Err("no room".to_owned())));
-        let [notice] = notices.as_slice() else {
-            panic!("{notices:?}")
-        };
+        let notice = ended(&run("r1", Part::Node), &ending(Err("no room".to_owned())));
         assert_eq!(
             (notice.kind, notice.message.as_str()),
             (Kind::Warning, "Run r1: Failed: no room")

@@ -152,7 +152,7 @@ impl Reporter for RowsReporter {
             wanted.under_way.remove(&run.part);
             wanted.diary.end(run, ending);
         });
-        self.notice(notice::ended(run, ending));
+        self.notice([notice::ended(run, ending)]);
         if ending.interrupted && !self.flush(LAST_WORDS).await {
             tracing::warn!("The last words of this run did not reach the API server.");
         }
