@@ -108,7 +108,7 @@ impl Agent {
             };
             // It hears for ever, unless it panicked: then this ends, and the kubelet starts it anew.
             let Some(run) = run else { break };
-            agent.health.waiting(wanted.len());
+            agent.health.taken();
             next = agent.make(&run, &mut wanted, &cancel).await;
             if cancel.is_cancelled() {
                 break;
@@ -144,6 +144,7 @@ impl Agent {
             };
             for run in wanted {
                 tracing::info!(run = %run.id, "The run is to be made.");
+                self.health.queued();
                 if queue.send(run).await.is_err() {
                     return;
                 }

@@ -71,8 +71,9 @@ struct Runs {
 #[derive(Debug)]
 pub(crate) struct Memory {
     runs: VecDeque<Known>,
-    /// `None` once it could not be written.
-    file: Option<PathBuf>,
+    file: PathBuf,
+    /// The last write failed, and that was said.
+    failing: bool,
 }
 
 impl Memory {
@@ -80,13 +81,6 @@ impl Memory {
     pub(crate) fn open(folder: &Path) -> Self {
         let own = folder.join(OWN_FOLDER);
         let file = own.join(FILE);
-        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&own) {
-            say_unwritable(&own, &error);
-            return Self {
-                runs: VecDeque::new(),
-                file: None,
-            };
-        }
         let read = small_file::read(&file, MAX_BYTES).and_then(|text| match text {
             Some(text) => serde_json::from_slice::<Runs>(&text).map_err(io::Error::from),
             None => Ok(Runs::default()),
@@ -102,7 +96,8 @@ impl Memory {
         runs.runs.drain(..surplus);
         Self {
             runs: runs.runs,
-            file: Some(file),
+            file,
+            failing: false,
         }
     }
 
@@ -165,23 +160,27 @@ impl Memory {
         self.runs.iter_mut().find(|known| known.id == *id)
     }
 
+    /// A disk that is full now may have room when the run is over, so each change is tried to be written.
     fn write(&mut self) {
-        let Some(file) = &self.file else { return };
-        let written = serde_json::to_vec(&serde_json::json!({ "runs": self.runs }))
-            .map_err(io::Error::from)
-            .and_then(|text| small_file::write(file, &text));
-        if let Err(error) = written {
-            say_unwritable(file, &error);
-            self.file = None;
+        let written = self.try_write();
+        if let Err(error) = &written
+            && !self.failing
+        {
+            tracing::warn!(
+                "Runs are not remembered for now, and would be made again by another pod: cannot write {}: {error}.",
+                self.file.display()
+            );
         }
+        self.failing = written.is_err();
     }
-}
 
-fn say_unwritable(path: &Path, error: &io::Error) {
-    tracing::warn!(
-        "Runs are not remembered, and are made again when the pod is restarted: cannot write {}: {error}.",
-        path.display()
-    );
+    fn try_write(&self) -> io::Result<()> {
+        if let Some(own) = self.file.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(own)?;
+        }
+        let text = serde_json::to_vec(&serde_json::json!({ "runs": self.runs }))?;
+        small_file::write(&self.file, &text)
+    }
 }
 
 #[cfg(test)]
@@ -269,5 +268,17 @@ mod tests {
         memory.end(&id("a"), Part::Node);
         memory.end(&id("a"), Part::Cluster);
         assert!(!memory.accept(&id("a"), at(1)));
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_with_the_next_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let full = folder.path().join("full");
+        fs::write(&full, "").unwrap();
+        let mut memory = Memory::open(&full);
+        memory.begin(&id("a"), at(0));
+        fs::remove_file(&full).unwrap();
+        memory.end(&id("a"), Part::Node);
+        assert!(Memory::open(&full).has_ended(&id("a"), Part::Node));
     }
 }

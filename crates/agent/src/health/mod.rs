@@ -63,8 +63,15 @@ impl Health {
         self.numbers().over = true;
     }
 
-    pub(crate) fn waiting(&self, runs: usize) {
-        self.numbers().waiting = runs;
+    /// A run waits for its turn.
+    pub(crate) fn queued(&self) {
+        self.numbers().waiting += 1;
+    }
+
+    /// Its turn came.
+    pub(crate) fn taken(&self) {
+        let mut numbers = self.numbers();
+        numbers.waiting = numbers.waiting.saturating_sub(1);
     }
 
     pub(crate) fn begun(&self, _run: &Run) {
@@ -153,5 +160,14 @@ mod tests {
             ..ending()
         };
         assert_eq!((result(&ending()), result(&interrupted)), ("partial", "interrupted"));
+    }
+
+    #[test]
+    fn what_waits_is_counted_from_the_id_to_its_turn() {
+        let health = Health::new();
+        health.queued();
+        health.queued();
+        health.taken();
+        assert!(health.metrics().contains("\naks_periscope_runs_waiting 1\n"));
     }
 }
