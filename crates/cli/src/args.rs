@@ -9,6 +9,7 @@ use crate::agent::AgentArgs;
 use crate::exit::Exit;
 use crate::hand_over::HandOverArgs;
 use crate::kollect::KollectArgs;
+use crate::manifests::ManifestsArgs;
 
 /// Takes everything a Kubernetes node knows about itself safely out of it.
 #[derive(Debug, Parser)]
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     /// Collect the diagnostics of a whole cluster, from a workstation with a kubeconfig
     #[command(after_help = exit_codes())]
     Kollect(Box<KollectArgs>),
+    /// Print the Kubernetes objects that put the agent on every node of a cluster, for `kubectl apply --filename -`
+    Manifests(Box<ManifestsArgs>),
     /// Hand an archive over to `kollect`
     #[command(hide = true)]
     HandOver(HandOverArgs),

@@ -10,6 +10,7 @@ mod hand_over;
 mod inspect;
 mod judge;
 mod kollect;
+mod manifests;
 mod manual;
 mod output;
 mod rules;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Collect(args) => collect::run(*args),
         Command::Agent(args) => agent::run(args),
         Command::Kollect(args) => kollect::run(*args),
+        Command::Manifests(args) => manifests::run(*args),
         Command::HandOver(args) => hand_over::run(args),
         Command::Upload(args) => upload::run(args),
         Command::Inspect(args) => inspect::run(args),
