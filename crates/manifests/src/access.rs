@@ -41,7 +41,8 @@ pub(crate) fn service_account(settings: &Settings) -> ServiceAccount {
     }
 }
 
-/// What the actions ask, and nothing else: everything that the agent does for itself is in its own namespace.
+/// What the actions ask, and nothing else: everything that the agent does for itself is in its own namespace, but for the list of nodes, by which
+/// the agents choose one of them and which actions ask for too.
 pub(crate) fn cluster_role(settings: &Settings) -> ClusterRole {
     let mut rules = merged(declared().filter(|rule| rule.component.is_none()));
     // As the component of the same name adds them.
@@ -98,18 +99,11 @@ pub(crate) fn role(settings: &Settings) -> Role {
     Role {
         metadata: in_namespace(ROLE, &settings.namespace),
         rules: Some(vec![
-            one(
-                CONFIG_MAP,
-                rule("", &[ConfigMap::URL_PATH_SEGMENT], &["get", "list", "watch"]),
-            ),
+            one(CONFIG_MAP, rule("", &[ConfigMap::URL_PATH_SEGMENT], &["list", "watch"])),
             one(SECRET, rule("", &[Secret::URL_PATH_SEGMENT], &["get"])),
             rule("", &[Pod::URL_PATH_SEGMENT], &["get", "list"]),
             rule("", &[Event::URL_PATH_SEGMENT], &["create"]),
-            rule(
-                &crd.group,
-                &[&crd.names.plural],
-                &["get", "list", "watch", "create", "patch"],
-            ),
+            rule(&crd.group, &[&crd.names.plural], &["get", "watch", "create", "patch"]),
         ]),
     }
 }
@@ -208,14 +202,20 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_can_be_listed_and_nothing_of_the_cluster_changed() {
+    fn no_secret_nor_config_map_can_be_listed_and_nothing_of_the_cluster_changed() {
         for restricted in [false, true] {
             let settings = Settings {
                 restricted,
                 ..Settings::default()
             };
             for rule in cluster_role(&settings).rules.unwrap() {
-                assert!(!rule.resources.unwrap().contains(&"secrets".to_owned()));
+                let resources = rule.resources.unwrap();
+                assert!(
+                    !["secrets", "configmaps", "*"]
+                        .iter()
+                        .any(|kept| resources.contains(&(*kept).to_owned())),
+                    "{resources:?}"
+                );
                 assert!(
                     rule.verbs
                         .iter()
@@ -225,6 +225,17 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_nodes_that_an_election_asks_for_can_be_listed() {
+        let rules = cluster_role(&Settings::default()).rules.unwrap();
+        let lists_nodes = |rule: &&PolicyRule| {
+            rule.api_groups.as_deref() == Some(&[String::new()])
+                && rule.resources.as_ref().unwrap().contains(&"nodes".to_owned())
+                && rule.verbs.contains(&"list".to_owned())
+        };
+        assert!(rules.iter().any(|rule| lists_nodes(&rule)));
     }
 
     #[test]
