@@ -1,5 +1,7 @@
 //! What an Event says of a run, in words. It makes no object of the API.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use periscope_core::Verdict;
 
@@ -75,7 +77,8 @@ pub(super) fn ended(run: &Run, ending: &Ending) -> Notice {
         message.push_str("; found: ");
         message.push_str(&named.join("; "));
         if faults.len() > named.len() {
-            message.push_str(&format!("; and {} more", faults.len() - named.len()));
+            // Writing to a string cannot fail.
+            write!(message, "; and {} more", faults.len() - named.len()).ok();
         }
     }
     let in_order = phase == Phase::Complete && reason == finished && faults.is_empty();
