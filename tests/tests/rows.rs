@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use periscope_agent::rows::{Home, Phase, Row, RowsReporter, StoredAt, crd};
+use periscope_agent::rows::{Home, OwnPod, Phase, Row, RowsReporter, StoredAt, crd};
 use periscope_agent::{Ending, Outcome, Part, Progress, Reporter, Run};
 use periscope_cluster::{ClusterAccess, ConnectOptions};
 use periscope_core::{Completeness, Finding, Format, Receipt, State};
@@ -369,7 +369,7 @@ impl Place {
         let home = Home {
             namespace: self.namespace.clone(),
             node: node.parse().expect("a node's name"),
-            pod: Some("agent".to_owned()),
+            pod: Some(OwnPod { name: "agent".to_owned(), uid: None }),
             version: "0.1.0".to_owned(),
         };
         RowsReporter::start(access, &home)

@@ -136,6 +136,7 @@ fn container(settings: &Settings, mounts: Vec<VolumeMount>) -> Container {
             field("HOST_NODE_NAME", "spec.nodeName"),
             field("POD_NAME", "metadata.name"),
             field("POD_NAMESPACE", "metadata.namespace"),
+            field("POD_UID", "metadata.uid"),
             field(LISTEN, "status.podIP"),
         ]),
         ports: Some(vec![ContainerPort {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::api::{Api, Refusal};
 use super::notice::Notice;
+use super::rows_reporter::OwnPod;
 
 /// Who says it, as tables of Events show.
 const COMPONENT: &str = "aks-periscope";
@@ -37,13 +38,14 @@ struct Waiting {
 
 impl Events {
     /// Events on a pod; without one there are none.
-    pub(super) fn about(pod: Option<&str>, namespace: &str, node: &NodeName) -> Self {
+    pub(super) fn about(pod: Option<&OwnPod>, namespace: &str, node: &NodeName) -> Self {
         Self {
             waiting: VecDeque::new(),
             about: pod.map(|pod| ObjectReference {
                 api_version: Some("v1".to_owned()),
                 kind: Some("Pod".to_owned()),
-                name: Some(pod.to_owned()),
+                name: Some(pod.name.clone()),
+                uid: pod.uid.clone(),
                 namespace: Some(namespace.to_owned()),
                 ..ObjectReference::default()
             }),

@@ -18,5 +18,5 @@ mod writer;
 
 pub use crd::{COLUMNS, Column, crd};
 pub use row::{Row, Spec, resource, row_name};
-pub use rows_reporter::{Home, RowsReporter};
+pub use rows_reporter::{Home, OwnPod, RowsReporter};
 pub use status::{Archive, Condition, Findings, GraveFinding, Phase, RowProgress, RunStatus, Status, StoredAt};

@@ -33,9 +33,18 @@ pub struct Home {
     /// Its node.
     pub node: NodeName,
     /// Its pod; without one there are no Events.
-    pub pod: Option<String>,
+    pub pod: Option<OwnPod>,
     /// Its version.
     pub version: String,
+}
+
+/// The pod that an agent is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnPod {
+    /// Its name.
+    pub name: String,
+    /// Its uid, where the manifest tells it; otherwise it is asked for.
+    pub uid: Option<String>,
 }
 
 /// Tells of runs in the node's `Diagnostic` row and in Events on the agent's pod.
@@ -79,7 +88,7 @@ impl RowsReporter {
             row: row_name(node),
             wanted: to_write,
             notices: to_send,
-            events: Events::about(pod.as_deref(), namespace, node),
+            events: Events::about(pod.as_ref(), namespace, node),
             done: written,
             place: Place::default(),
             pace: Pace::new(),

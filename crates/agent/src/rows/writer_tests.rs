@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::reporter::Reporter;
 use crate::rows::diary::tests::{ending, outcome, run};
-use crate::rows::{Home, Row, RowsReporter};
+use crate::rows::{Home, OwnPod, Row, RowsReporter};
 use crate::{Part, Progress};
 
 const LONG: Duration = Duration::from_mins(10);
@@ -141,7 +141,10 @@ fn start(server: Server) -> (Shared, RowsReporter) {
     let home = Home {
         namespace: "ns".to_owned(),
         node: "n1".parse().unwrap(),
-        pod: Some("p".to_owned()),
+        pod: Some(OwnPod {
+            name: "p".to_owned(),
+            uid: None,
+        }),
         version: "0.1.0".to_owned(),
     };
     let reporter = RowsReporter::start(&access, &home);

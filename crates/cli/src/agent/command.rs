@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use periscope_actions::{Deps, outbound_sampling};
-use periscope_agent::rows::{Home, RowsReporter};
+use periscope_agent::rows::{Home, OwnPod, RowsReporter};
 use periscope_agent::{
     Agent, AgentSettings, Configuration, DEFAULT_HEALTH_ADDRESS, Health, OWN_FOLDER, Reporter, Silent, Sources,
     WATCH_READ_TIMEOUT, serve,
@@ -109,7 +109,7 @@ async fn agent(args: AgentArgs, log: RunLog) -> Result<Exit> {
         None => None,
     };
     let node = node_info(&root, name).name;
-    let folder = folder(output, &root)?;
+    let folder = folder(output, &root);
     let namespace = namespace();
     let connect = |silence| ConnectOptions {
         kubeconfig: kubeconfig.clone(),
@@ -201,31 +201,40 @@ fn sampler(root: &HostRoot, cluster: &Result<ClusterAccess, String>, own: &Own) 
     ))
 }
 
-/// The folder for archives: the user's, the one of our manifests, else the node's.
-fn folder(explicit: Option<PathBuf>, root: &HostRoot) -> Result<PathBuf> {
+/// The folder for archives: the user's, the one of our manifests, else the node's. One that cannot be written now is no reason to end: a node whose
+/// disk is full or has become read-only is one to tell of, in its row.
+fn folder(explicit: Option<PathBuf>, root: &HostRoot) -> PathBuf {
     let mounted = Path::new(MOUNTED_OUTPUT);
-    let explicit = explicit.or_else(|| mounted.is_dir().then(|| mounted.to_owned()));
-    let output = choose_output(explicit, root)?;
-    if let Some(note) = &output.note {
-        warn!("{note}");
+    let wanted = explicit.or_else(|| mounted.is_dir().then(|| mounted.to_owned()));
+    match choose_output(wanted.clone(), root) {
+        Ok(output) => {
+            if let Some(note) = &output.note {
+                warn!("{note}");
+            }
+            output.folder
+        }
+        Err(why) => {
+            warn!("Archives cannot be kept on the node: {why:#}.");
+            wanted.unwrap_or_else(|| mounted.to_owned())
+        }
     }
-    Ok(output.folder)
 }
 
 /// The pod's namespace.
 fn namespace() -> String {
-    let of_environment = std::env::var("POD_NAMESPACE").ok();
+    let of_environment = std::env::var("POD_NAMESPACE").ok().filter(|name| !name.is_empty());
     let named = of_environment.or_else(|| small_file::read(Path::new(NAMESPACE_FILE), MAX_NAMESPACE_BYTES).ok());
     let named = named.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
     named.unwrap_or_else(|| NAMESPACE.to_owned())
 }
 
-/// The pod's name. Manifests of the original do not tell it; a pod that is not on its node's network has it as host name.
-fn pod() -> Option<String> {
-    let named = ["POD_NAME", "HOSTNAME"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty())
+/// The pod. Manifests of the original do not tell it; a pod that is not on its node's network has its name as host name.
+fn pod() -> Option<OwnPod> {
+    let told = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+    Some(OwnPod {
+        name: told("POD_NAME").or_else(|| told("HOSTNAME"))?,
+        uid: told("POD_UID"),
+    })
 }
 
 /// Ends in good order at SIGTERM, which is how the kubelet ends a pod, and at Ctrl-C.
@@ -238,4 +247,19 @@ fn end_on_signal(cancel: CancellationToken) -> Result<()> {
         cancel.cancel();
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{folder, node_root};
+
+    #[test]
+    fn a_folder_that_cannot_be_written_does_not_end_the_agent() {
+        let root = node_root(Some(Path::new("/"))).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let below_a_file = file.path().join("archives");
+        assert_eq!(folder(Some(below_a_file.clone()), &root), below_a_file);
+    }
 }
