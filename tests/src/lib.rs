@@ -18,6 +18,7 @@ mod sample_report;
 mod sas;
 mod seeded;
 mod services;
+mod stub_node;
 mod wait;
 mod walk;
 
@@ -35,5 +36,6 @@ pub use seeded::{
     BrokenNameServer, Change, ChangedFile, KernelLines, PacketRule, RemoteImage, SmallDisk, Stopped, Turn, Where,
 };
 pub use services::{ENDPOINTS, Services};
+pub use stub_node::StubNode;
 pub use wait::eventually;
 pub use walk::files_below;
