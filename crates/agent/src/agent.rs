@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::configuration::{Configuration, Sources};
 use crate::election::{Decided, Election};
+use crate::former;
 use crate::health::Health;
 use crate::memory::{MAX_ATTEMPTS, Memory};
 use crate::secret::PodCredentials;
@@ -124,11 +125,17 @@ impl Agent {
         let watching = settings.watching_client.clone();
         let mut trigger = Trigger::start(watching, &settings.namespace, settings.sources.clone());
         let mut latest: Option<Wanted> = None;
+        let mut settled = false;
         loop {
             let wanted = match trigger.next().await {
                 Signal::Run { id, configuration } => {
                     let run = Wanted { id, configuration };
                     latest = Some(run.clone());
+                    // An id that comes later is new to everybody.
+                    if !settled && self.was_made_by_another(&run.id).await {
+                        let now = Timestamp::now();
+                        self.remember(&run.id, move |memory, id| memory.close(id, now)).await;
+                    }
                     let now = Timestamp::now();
                     if self.remember(&run.id, move |memory, id| memory.accept(id, now)).await {
                         vec![run]
@@ -138,6 +145,7 @@ impl Agent {
                     }
                 }
                 Signal::Settled => {
+                    settled = true;
                     self.health.listening();
                     self.left_unfinished(latest.as_ref()).await
                 }
@@ -149,6 +157,22 @@ impl Agent {
                     return;
                 }
             }
+        }
+    }
+
+    /// Whether this agent knows nothing of the run, and the node's row does.
+    async fn was_made_by_another(&self, id: &RunId) -> bool {
+        let AgentSettings {
+            client,
+            namespace,
+            node,
+            ..
+        } = &self.settings;
+        match client {
+            Some(client) if !self.remember(id, |memory, id| memory.knows(id)).await => {
+                former::has_made(client, namespace, node, id).await
+            }
+            _ => false,
         }
     }
 

@@ -5,14 +5,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kube::Client;
 use periscope_core::{Completeness, RunId};
 use rstest::rstest;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::mock_api::mock_api;
 use crate::{
     Agent, AgentSettings, Collect, Decided, Election, Ending, Order, Outcome, Part, Progress, Reporter, Run, Sources,
     Update,
@@ -167,13 +170,17 @@ impl Node {
     }
 
     fn start(&self) -> Running {
+        self.start_with(None)
+    }
+
+    fn start_with(&self, client: Option<Client>) -> Running {
         let none = Path::new("/nowhere");
         let settings = AgentSettings {
             node: "node-1".parse().unwrap(),
             folder: self.folder.path().join("own"),
             namespace: "ns".into(),
             sources: Sources::new(self.config(), none, |_| None),
-            client: None,
+            client,
             watching_client: None,
             grace: Duration::from_secs(20),
         };
@@ -255,6 +262,26 @@ async fn a_finished_run_is_not_made_again_by_the_next_agent() {
     assert!(node.nothing_told());
     node.put("DIAGNOSTIC_RUN_ID", "b");
     assert_eq!(node.told(3).await, whole("b"));
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_only_the_row_remembers_is_not_made_again() {
+    let node = Node::new("a");
+    let row = json!({"apiVersion": "v1", "kind": "Diagnostic", "metadata": {"name": "r"}, "status": {"runId": "a", "phase": "Complete"}});
+    let (client, asked) = mock_api(vec![(200, row)]);
+    let running = node.start_with(Some(client));
+    assert_eq!(asked.await.unwrap().len(), 1);
+    sleep(Duration::from_mins(1)).await;
+    assert!(node.nothing_told());
+    node.put("DIAGNOSTIC_RUN_ID", "b");
+    assert_eq!(node.told(3).await, whole("b"));
+    running.end().await;
+    // It is in the memory now: nobody need be asked.
+    node.put("DIAGNOSTIC_RUN_ID", "a");
+    let running = node.start();
+    sleep(Duration::from_mins(1)).await;
+    assert!(node.nothing_told());
     running.end().await;
 }
 

@@ -9,6 +9,7 @@ mod collect;
 mod configuration;
 mod election;
 mod folder;
+mod former;
 mod forward;
 mod health;
 mod memory;

@@ -120,6 +120,19 @@ impl Memory {
         true
     }
 
+    /// Whether anything is known of the run.
+    pub(crate) fn knows(&self, id: &RunId) -> bool {
+        self.runs.iter().any(|known| known.id == *id)
+    }
+
+    /// The run was made by somebody else, wholly.
+    pub(crate) fn close(&mut self, id: &RunId, now: Timestamp) {
+        self.accept(id, now);
+        for part in [Part::Node, Part::Cluster] {
+            self.end(id, part);
+        }
+    }
+
     /// The run begins, or begins again: the number of this attempt. Above [`MAX_ATTEMPTS`] it should not. `None` when it was made before.
     pub(crate) fn begin(&mut self, id: &RunId, now: Timestamp) -> Option<u32> {
         if !self.accept(id, now) {
