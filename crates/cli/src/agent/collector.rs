@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::delivery::Delivery;
+use super::lists::usable;
 use super::settings::{self, Own};
 use crate::exit::in_one_line;
 use crate::run::{Gathered, Run, RunLog, Settings, actions_of, node_info};
@@ -56,9 +57,20 @@ impl Collect for NodeRuns {
 }
 
 impl NodeRuns {
-    async fn make(&self, order: Order, updates: mpsc::Sender<Update>, cancel: CancellationToken) -> Result<Outcome> {
+    async fn make(
+        &self,
+        mut order: Order,
+        updates: mpsc::Sender<Update>,
+        cancel: CancellationToken,
+    ) -> Result<Outcome> {
         let part = order.part;
         self.log.clear();
+        let (configuration, mut problems) = usable(&order.configuration);
+        for line in &problems {
+            warn!("The lists of the ConfigMap are not as expected: {line}.");
+        }
+        problems.extend(configuration.problems.iter().cloned());
+        order.configuration = Arc::new(configuration);
         let (mut settings, storage) = settings::of(&order.configuration, &order.run_id, &self.own)?;
         settings.actions.alone = false;
         let archived = order
@@ -107,6 +119,7 @@ impl NodeRuns {
             .err()
             .map(|error| in_one_line(error))
             .into_iter()
+            .chain(problems)
             .collect();
         failures.extend(manifest.missing().map(|missing| missing.to_string()).take(MAX_FAILURES));
         Ok(Outcome {

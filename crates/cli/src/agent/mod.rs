@@ -3,6 +3,7 @@
 mod collector;
 mod command;
 mod delivery;
+mod lists;
 mod metrics;
 mod settings;
 

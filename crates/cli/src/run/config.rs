@@ -116,7 +116,8 @@ fn merge(args: CollectArgs, config: Config) -> CollectArgs {
     }
 }
 
-/// Settings that name files of ours or decide who we are are for the pod itself to say.
+/// Settings that name files of ours or decide who we are are for the pod itself to say, and where archives go is for the `Secret`: who may
+/// write the `ConfigMap` could else have them, and an identity's token, sent to a place of his own.
 fn of_config_map(text: &str) -> Result<Config> {
     let invalid = |what: String| Ended::usage(format!("invalid settings in the ConfigMap: {what}"));
     let config = parse(text).map_err(invalid)?;
@@ -129,10 +130,13 @@ fn of_config_map(text: &str) -> Result<Config> {
         ("rules", config.rules.is_some()),
         ("sas-file", config.sas_file.is_some()),
         ("sas-token", config.sas_token.is_some()),
+        ("storage-account", config.storage_account.is_some()),
+        ("container", config.container.is_some()),
+        ("cloud", config.cloud.is_some()),
     ];
     match reserved.iter().find(|(_, is_set)| *is_set) {
         Some((key, _)) => Err(invalid(format!(
-            "{key} cannot be set there: expected only what is to be collected and where it is uploaded"
+            "{key} cannot be set there: expected only what is to be collected, and whether it is uploaded"
         ))),
         None => Ok(config),
     }
@@ -206,10 +210,13 @@ mod tests {
     #[case("sas-file: /host/etc/shadow")]
     #[case("kubeconfig: /host/var/lib/kubelet/kubeconfig")]
     #[case("host-root: /proc/1/root")]
-    fn a_config_map_names_no_file_of_ours(#[case] text: &str) {
+    #[case("storage-account: https://elsewhere.example\nidentity: managed-identity")]
+    #[case("cloud: elsewhere.example")]
+    #[case("container: elsewhere")]
+    fn a_config_map_names_no_file_of_ours_and_no_storage(#[case] text: &str) {
         let error = of_config_map(text).unwrap_err().to_string();
         assert!(error.contains("cannot be set there"), "{error}");
-        assert!(!error.contains("shadow"), "{error}");
+        assert!(!error.contains("shadow") && !error.contains("elsewhere"), "{error}");
     }
 
     #[test]

@@ -24,6 +24,11 @@ use crate::storage::{self, StorageSettings};
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(20);
 /// How large an archive may become if the user says nothing.
 const DEFAULT_MAX_BYTES: u64 = 4 << 30;
+/// Most targets that a user may name: all are tried at once, and a node is no port scanner.
+const MAX_OUTBOUND_TARGETS: usize = 64;
+
+/// Stands for every namespace.
+const ALL_NAMESPACES: &str = "*";
 
 /// A checked run.
 pub(crate) struct Settings {
@@ -90,7 +95,7 @@ impl Settings {
             node_logs: parse_node_logs(node_logs.unwrap_or(defaults.node_logs))?,
             journal_units: parse_units(journal_units.unwrap_or(defaults.journal_units))?,
             internet_target: checked_one::<OutboundTarget>(internet_target.unwrap_or(defaults.internet_target))?,
-            outbound_targets: checked::<OutboundTarget>(outbound_targets.unwrap_or(defaults.outbound_targets))?,
+            outbound_targets: parse_targets(outbound_targets.unwrap_or(defaults.outbound_targets))?,
             ..ActionSettings::default()
         };
         Ok(Self {
@@ -179,15 +184,32 @@ fn choose(only: Option<&[String]>, skip: &[String]) -> Result<Vec<&'static Entry
     Ok(entries)
 }
 
-fn parse_node_logs(paths: Vec<String>) -> Result<Vec<String>> {
-    for path in &paths {
-        path.parse::<HostPath>().map_err(|error| {
-            Ended::usage(format!(
-                "invalid node log: {error}, expected an absolute path or glob as /var/log/syslog*"
-            ))
-        })?;
+fn parse_targets(targets: Vec<String>) -> Result<Vec<String>> {
+    match targets.len() {
+        0..=MAX_OUTBOUND_TARGETS => checked::<OutboundTarget>(targets),
+        many => Err(Ended::usage(format!(
+            "too many outbound targets: {many}, expected at most {MAX_OUTBOUND_TARGETS}"
+        ))),
     }
+}
+
+fn parse_node_logs(paths: Vec<String>) -> Result<Vec<String>> {
+    paths.iter().try_for_each(|path| check_node_log(path))?;
     Ok(paths)
+}
+
+/// Whether it is a path or a glob of the node.
+pub(crate) fn check_node_log(path: &str) -> Result<()> {
+    path.parse::<HostPath>().map(drop).map_err(|error| {
+        Ended::usage(format!(
+            "invalid node log: {error}, expected an absolute path or glob as /var/log/syslog*"
+        ))
+    })
+}
+
+/// Whether it is an entry of the list of objects.
+pub(crate) fn check_kube_object(entry: &str) -> Result<()> {
+    entry.parse::<KubeObjectEntry>().map(drop).map_err(Ended::usage)
 }
 
 /// Unit names (systemd.unit(5)), in which `*`, `?` and sets in brackets stand for others.
@@ -208,26 +230,31 @@ fn parse_units(units: Vec<String>) -> Result<Vec<String>> {
     }
 }
 
-/// Namespace names are DNS labels (RFC 1123), or `*`.
 fn parse_namespaces(names: Vec<String>) -> Result<Namespaces> {
-    if names.iter().any(|name| name == "*") {
+    if names.iter().any(|name| name == ALL_NAMESPACES) {
         return Ok(Namespaces::All);
     }
-    let is_label = |name: &str| {
-        (1..=63).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && !name.starts_with('-')
-            && !name.ends_with('-')
-    };
-    match names.iter().find(|name| !is_label(name)) {
-        Some(bad) => Err(Ended::usage(format!(
-            "invalid namespace {bad:?}: expected a name as kube-system, or *"
-        ))),
-        None if names.is_empty() => Err(Ended::usage("no namespace: expected at least one name, or *")),
-        None => Ok(Namespaces::Only(names)),
+    if names.is_empty() {
+        return Err(Ended::usage("no namespace: expected at least one name, or *"));
     }
+    names.iter().try_for_each(|name| check_namespace(name))?;
+    Ok(Namespaces::Only(names))
+}
+
+/// Whether it is the name of a namespace, which is a DNS label (RFC 1123), or stands for all.
+pub(crate) fn check_namespace(name: &str) -> Result<()> {
+    let is_label = (1..=63).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if is_label || name == ALL_NAMESPACES {
+        return Ok(());
+    }
+    Err(Ended::usage(format!(
+        "invalid namespace {name:?}: expected a name as kube-system, or *"
+    )))
 }
 
 #[cfg(test)]
@@ -252,6 +279,7 @@ mod tests {
     #[case(CollectArgs { node_logs: Some(words(&["a/b"])), ..CollectArgs::default() }, "invalid node log: \"a/b\"")]
     #[case(CollectArgs { journal_units: Some(words(&[""])), ..CollectArgs::default() }, "invalid unit \"\"")]
     #[case(CollectArgs { journal_units: Some(words(&["[x"])), ..CollectArgs::default() }, "invalid unit \"[x\"")]
+    #[case(CollectArgs { outbound_targets: Some(vec!["a".into(); 65]), ..CollectArgs::default() }, "too many outbound targets: 65")]
     #[case(CollectArgs { upload: true, ..CollectArgs::default() }, "no storage account")]
     fn a_bad_value_is_named_with_what_was_expected(#[case] args: CollectArgs, #[case] start: &str) {
         let error = Settings::check(args, Beside::File).err().expect("refused").to_string();
