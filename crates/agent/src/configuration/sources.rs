@@ -32,12 +32,7 @@ pub(crate) enum Folder {
 }
 
 impl Sources {
-    /// Those of the pod this process runs in: `/config`, `/secret`, and its environment as it is now.
-    pub fn of_this_pod() -> Self {
-        Self::new("/config", "/secret", std::env::var_os)
-    }
-
-    /// Others: the folders into which the `ConfigMap` and the `Secret` are mounted, if they are, and the environment.
+    /// The folders into which the `ConfigMap` and the `Secret` are mounted, if they are, and the environment as it is now.
     pub fn new(
         config: impl Into<PathBuf>,
         secret: impl Into<PathBuf>,
