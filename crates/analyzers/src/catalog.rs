@@ -1,6 +1,6 @@
 //! The table of all analyzers, by id.
 
-use periscope_core::Analyzer;
+use periscope_core::{Analyzer, Scope};
 
 use crate::cluster_health::ClusterHealth;
 use crate::cni::Cni;
@@ -22,6 +22,7 @@ use crate::provisioning::Provisioning;
 use crate::routes::Routes;
 use crate::runtime_answers::RuntimeAnswers;
 use crate::runtime_restarting::RuntimeRestarting;
+use crate::scheduling::Scheduling;
 use crate::system;
 
 /// All analyzers, by id.
@@ -55,10 +56,19 @@ pub const CATALOG: &[&dyn Analyzer] = &[
     &Routes,
     &RuntimeAnswers,
     &RuntimeRestarting,
+    &Scheduling,
     &system::StuckProcesses,
     &system::TaskLimits,
     &system::Zombies,
 ];
+
+/// The analyzers that have something to say about the artifacts of a node, or of the cluster.
+pub fn analyzers_of(scope: Scope) -> impl Iterator<Item = &'static dyn Analyzer> {
+    CATALOG
+        .iter()
+        .copied()
+        .filter(move |analyzer| analyzer.scopes().contains(&scope))
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,17 +1,19 @@
-//! Whether the node is a working member of its cluster: what the API server says of it and how it answers. One analyzer, so
-//! that a missing way to the API server is told once.
+//! Whether the node is a working member of its cluster: what the API server says of it and how it answers; in the cluster's
+//! part the same of all nodes. One analyzer, so that a missing way to the API server is told once.
 
-use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Finding, Inputs};
+use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Finding, Inputs, Scope};
 use periscope_documents::{ApiCall, NodeFact, names};
 
 use crate::api_server::{self, API_SERVER_SLOW, API_SERVER_UNHEALTHY, API_SERVER_UNREACHABLE, CLOCK_SKEW};
+use crate::cluster_part::{self, NODE_EVENT, scope_of};
 use crate::node_status::{self, KUBELET_NOT_POSTING, NODE_CONDITION, NODE_NOT_READY, NODE_TAINTED};
 use crate::rows::{self, Lack, Rows};
 use crate::version_skew::{self, VERSION_SKEW};
 
 static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
     id: "cluster-health",
-    summary: "Whether the node is ready, its conditions, taints, lease and version, and how the API server answers",
+    summary: "Whether the node, or each of the cluster's, is ready, its conditions, taints, lease and version, and how the API \
+              server answers",
     faults: &[
         &API_SERVER_UNREACHABLE,
         &API_SERVER_UNHEALTHY,
@@ -22,6 +24,7 @@ static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
         &NODE_TAINTED,
         &KUBELET_NOT_POSTING,
         &VERSION_SKEW,
+        &NODE_EVENT,
     ],
 };
 
@@ -33,7 +36,14 @@ impl Analyzer for ClusterHealth {
         &DESCRIPTOR
     }
 
+    fn scopes(&self) -> &'static [Scope] {
+        &[Scope::Node, Scope::Cluster]
+    }
+
     fn analyze(&self, inputs: &dyn Inputs) -> Result<Vec<Finding>, AnalyzeError> {
+        if scope_of(inputs) == Scope::Cluster {
+            return cluster_part::judge_health(inputs, &DESCRIPTOR);
+        }
         let calls: Rows<ApiCall> = match rows::read(inputs, names::CLUSTER_HEALTH, names::API_SERVER)? {
             Ok(calls) => calls,
             Err(Lack::Missing(why)) => return Ok(vec![unknown(&why)]),

@@ -28,6 +28,13 @@ impl Artifacts {
         self
     }
 
+    /// An artifact anywhere in the archive.
+    pub(crate) fn at(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.artifacts
+            .insert(path.parse().unwrap(), (State::Collected, content.into()));
+        self
+    }
+
     /// A line of a log that a rule found. `captures` are names and what they matched.
     pub(crate) fn hit(
         mut self,

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Fault, Finding, Inputs, LineHit, Severity, State};
+use periscope_core::{
+    AnalyzeError, Analyzer, AnalyzerDescriptor, Fault, Finding, Inputs, LineHit, Scope, Severity, State,
+};
 
+use crate::cluster_part::{self, scope_of};
 use crate::log_inputs;
 use crate::runtime::{Containers, containers, pods_that_are_up, second, shortened};
 
@@ -164,7 +167,14 @@ impl Analyzer for ImagePull {
         &DESCRIPTOR
     }
 
+    fn scopes(&self) -> &'static [Scope] {
+        &[Scope::Node, Scope::Cluster]
+    }
+
     fn analyze(&self, inputs: &dyn Inputs) -> Result<Vec<Finding>, AnalyzeError> {
+        if scope_of(inputs) == Scope::Cluster {
+            return cluster_part::judge_images(inputs, &DESCRIPTOR);
+        }
         let now = inputs.started();
         let up = pods_that_are_up(inputs)?;
         let running = containers(inputs)?.ok().flatten();
@@ -214,7 +224,7 @@ impl Analyzer for ImagePull {
 }
 
 /// Whether the kubelet has stopped to complain.
-fn is_over(time: Option<Timestamp>, now: Timestamp) -> bool {
+pub(crate) fn is_over(time: Option<Timestamp>, now: Timestamp) -> bool {
     time.is_some_and(|time| now.duration_since(time) > SILENT_AFTER)
 }
 
@@ -237,17 +247,22 @@ fn failure(hit: LineHit) -> Failure {
     // What is captured may begin in the middle; the line as far as it is quoted has the rest.
     let said = format!("{why} {}", hit.quote).to_lowercase();
     let reason = capture("reason").unwrap_or_default();
-    let fault = match reason.as_str() {
-        "ErrImageNeverPull" | "InvalidImageName" => &NOT_FOUND,
-        "RegistryUnavailable" => &NETWORK,
-        _ => cause(&why.to_lowercase()).or_else(|| cause(&said)).unwrap_or(&OTHER),
-    };
+    let fault = fault_of(&reason, &why, &said);
     Failure {
         pod: pod.unwrap_or_default(),
         image: capture("image"),
         why,
         fault,
         hit,
+    }
+}
+
+/// What keeps the image away, by the kubelet's word for it, the reason and whatever else was said in lower case.
+pub(crate) fn fault_of(word: &str, why: &str, said: &str) -> &'static Fault {
+    match word {
+        "ErrImageNeverPull" | "InvalidImageName" => &NOT_FOUND,
+        "RegistryUnavailable" => &NETWORK,
+        _ => cause(&why.to_lowercase()).or_else(|| cause(said)).unwrap_or(&OTHER),
     }
 }
 
@@ -268,16 +283,7 @@ fn report(failure: &Failure) -> Finding {
     } = failure;
     let why_tail = tail(why, image.as_deref());
     let image = image.as_deref().map_or_else(String::new, |image| format!(" {image}"));
-    let lower = why.to_lowercase();
-    let limited = lower.contains("toomanyrequests") || lower.contains("429 ") || lower.contains("rate limit");
-    let what = match fault.id {
-        _ if limited => "the registry allows no more pulls for now (429)",
-        "image-pull-auth" => "the registry refuses it to this node",
-        "image-pull-not-found" => "there is no such image",
-        "image-pull-disk" => "the disk has no room for it",
-        "image-pull-network" => "the registry cannot be reached",
-        _ => "it cannot be pulled",
-    };
+    let (what, remedy) = words_of(fault, why);
     let title = format!(
         "Pod {pod} waits for the image{image}: {what} (at {}: {why_tail}).",
         second(hit.time)
@@ -285,17 +291,32 @@ fn report(failure: &Failure) -> Finding {
     let finding = fault
         .fail(format!("pod {pod}"), title)
         .evidence(shortened(hit.evidence()));
-    if limited {
-        finding.remedy(
-            "Pull with an account, or from a registry of your own, such as Azure Container Registry with its cache.",
-        )
-    } else {
-        finding
+    match remedy {
+        Some(remedy) => finding.remedy(remedy),
+        None => finding,
     }
 }
 
+/// The cause in words, and what helps where that is not what the fault says.
+pub(crate) fn words_of(fault: &Fault, why: &str) -> (&'static str, Option<&'static str>) {
+    let lower = why.to_lowercase();
+    if lower.contains("toomanyrequests") || lower.contains("429 ") || lower.contains("rate limit") {
+        let remedy =
+            "Pull with an account, or from a registry of your own, such as Azure Container Registry with its cache.";
+        return ("the registry allows no more pulls for now (429)", Some(remedy));
+    }
+    let what = match fault.id {
+        "image-pull-auth" => "the registry refuses it to this node",
+        "image-pull-not-found" => "there is no such image",
+        "image-pull-disk" => "the disk has no room for it",
+        "image-pull-network" => "the registry cannot be reached",
+        _ => "it cannot be pulled",
+    };
+    (what, None)
+}
+
 /// The end of the reason, where the cause stands: what comes after the image's name, from the start of a word.
-fn tail<'a>(why: &'a str, image: Option<&str>) -> Cow<'a, str> {
+pub(crate) fn tail<'a>(why: &'a str, image: Option<&str>) -> Cow<'a, str> {
     let named = image.and_then(|image| why.rsplit_once(&format!("{image}: ")));
     let why = named.map_or(why, |(_, after)| after);
     let why = why.trim_matches([' ', ':']);

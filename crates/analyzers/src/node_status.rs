@@ -158,8 +158,13 @@ fn stale_lease(facts: &Rows<NodeFact>, object: &str, now: Timestamp) -> Option<F
     })
 }
 
-/// The conditions that tell of trouble, other than `Ready`. Those of the kubelet and of node problem detectors mean trouble by
-/// `True` (`MemoryPressure`, `KernelDeadlock`, …), those that are called after what is ready by `False`.
+/// Whether a condition tells of trouble. Those of the kubelet and of node problem detectors mean trouble by `True`
+/// (`MemoryPressure`, `KernelDeadlock`, …), those that are called after what is ready by `False`.
+pub(crate) fn is_trouble(kind: &str, status: &str) -> bool {
+    status == if kind.ends_with("Ready") { "False" } else { "True" }
+}
+
+/// The conditions that tell of trouble, other than `Ready`.
 fn conditions<'a>(facts: &'a Rows<NodeFact>, name: &'a str, now: Timestamp) -> impl Iterator<Item = Finding> + 'a {
     facts.lines.iter().filter_map(move |(line, fact)| {
         let NodeFact::Condition {
@@ -173,8 +178,7 @@ fn conditions<'a>(facts: &'a Rows<NodeFact>, name: &'a str, now: Timestamp) -> i
         else {
             return None;
         };
-        let bad = if kind.ends_with("Ready") { "False" } else { "True" };
-        if kind == "Ready" || status != bad {
+        if kind == "Ready" || !is_trouble(kind, status) {
             return None;
         }
         let object = format!("condition {kind} of node {name}");
@@ -193,12 +197,13 @@ fn conditions<'a>(facts: &'a Rows<NodeFact>, name: &'a str, now: Timestamp) -> i
 }
 
 /// The conditions by which the kubelet and the cloud's controller keep pods away (`k8s.io/api/core/v1`, `NodeConditionType`).
-const KUBELET_CONDITIONS: [&str; 4] = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
+pub(crate) const KUBELET_CONDITIONS: [&str; 4] =
+    ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
 
 /// Taints that the cluster sets when something is wrong or about to end, what they mean, and whether it is broken by them
 /// (`k8s.io/api/core/v1/well_known_taints.go`, `k8s.io/cloud-provider/api/well_known_taints.go`, the cluster autoscaler's
 /// `taints.go`, Cilium's `agent-not-ready`). Taints of users, as of GPU or spot pools, are in order.
-const TAINTS: [(&str, &str, bool); 12] = [
+pub(crate) const TAINTS: [(&str, &str, bool); 12] = [
     ("node.kubernetes.io/not-ready", "the node is not ready", false),
     ("node.kubernetes.io/unreachable", "the kubelet is not heard of", false),
     (
@@ -293,7 +298,8 @@ fn in_words(since: Option<Timestamp>, now: Timestamp) -> String {
     })
 }
 
-fn sentence(reason: &str, message: &str) -> String {
+/// What a condition says, with its reason.
+pub(crate) fn sentence(reason: &str, message: &str) -> String {
     match (reason, message.trim_end().trim_end_matches('.')) {
         ("", "") => "no reason is given.".to_owned(),
         (only, "") | ("", only) => format!("{only}."),

@@ -1,18 +1,20 @@
-//! What the kubelet could not do for the node's pods: keep them (eviction), see them healthy (probes), give them their
+//! What kubelets could not do for pods: keep them (eviction), see them healthy (probes), give them their
 //! volumes. From the events about them and, where those are gone or not allowed, from the kubelet's own log.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use periscope_core::{
-    AnalyzeError, Analyzer, AnalyzerDescriptor, Evidence, Fault, Finding, Inputs, LineHit, Place, Severity,
+    AnalyzeError, Analyzer, AnalyzerDescriptor, Evidence, Fault, Finding, Inputs, LineHit, Place, Scope, Severity,
 };
 use periscope_documents::{NodeEvent, names};
 
+use crate::cluster_part::{named, scope_of};
 use crate::evictions::{self, EVICTION};
 use crate::pods::{self, Pods};
 use crate::rows::{self, Lack, Rows};
 use crate::span;
+use crate::workload::workload_of;
 
 static PROBE_FAILING: Fault = Fault {
     id: "probe-failing",
@@ -46,7 +48,7 @@ static VOLUME_MOUNT_FAILED: Fault = Fault {
 
 static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
     id: "pod-events",
-    summary: "Evictions, failing probes and failed mounts of the node's pods",
+    summary: "Evictions, failing probes and failed mounts of the node's pods, or of all",
     faults: &[&EVICTION, &PROBE_FAILING, &VOLUME_MOUNT_FAILED],
 };
 
@@ -75,8 +77,17 @@ impl Analyzer for PodEvents {
         &DESCRIPTOR
     }
 
+    fn scopes(&self) -> &'static [Scope] {
+        &[Scope::Node, Scope::Cluster]
+    }
+
     fn analyze(&self, inputs: &dyn Inputs) -> Result<Vec<Finding>, AnalyzeError> {
-        let (events, lack) = match rows::read::<NodeEvent>(inputs, names::CLUSTER_HEALTH, names::NODE_EVENTS)? {
+        let scope = scope_of(inputs);
+        let (action, name) = match scope {
+            Scope::Node => (names::CLUSTER_HEALTH, names::NODE_EVENTS),
+            Scope::Cluster => (names::CLUSTER_OBJECTS, names::CLUSTER_EVENTS),
+        };
+        let (events, lack) = match rows::read::<NodeEvent>(inputs, action, name)? {
             Ok(rows) => {
                 let why = rows.incomplete.clone();
                 (Some(rows), why)
@@ -84,7 +95,10 @@ impl Analyzer for PodEvents {
             Err(Lack::Missing(why)) => (None, Some(why)),
             Err(Lack::NoSuchThing(_)) => (None, Some("no API server is known to this run".to_owned())),
         };
-        let pods = pods::read(inputs)?;
+        let pods = match scope {
+            Scope::Node => pods::read(inputs)?,
+            Scope::Cluster => pods::of_cluster(inputs)?,
+        };
         let now = inputs.started();
         let mut findings = evictions::judge(events.as_ref(), inputs);
         let mut troubles = Troubles::default();
@@ -101,12 +115,13 @@ impl Analyzer for PodEvents {
         let logs = Place::Node.path(inputs.node(), "system-logs", "");
         let has_log = !inputs.list(logs.as_str()).is_empty();
         Ok(vec![match lack {
-            None => DESCRIPTOR.pass("No pod of the node was evicted lately, and none has failing probes or mounts."),
+            None => DESCRIPTOR
+                .pass("No pod was evicted lately, and none has failing probes or mounts, as far as events tell."),
             Some(_) if has_log => {
                 DESCRIPTOR.pass("The kubelet's log tells of no eviction and of no probe or mount that fails.")
             }
             Some(why) => DESCRIPTOR
-                .unknown(format!("The events about the node's pods are not known: {why}."))
+                .unknown(format!("The events about pods are not known: {why}."))
                 .remedy("Collect again as somebody who may list events, or with the kubelet's journal."),
         }])
     }
@@ -271,7 +286,12 @@ impl Troubles {
             } else {
                 PROBE_FAILING.warn(object, title)
             };
-            Some((trouble.last, finding.evidences(trouble.evidence.clone())))
+            Some(Found {
+                last: trouble.last,
+                like: (kind.as_str(), workload_of(pod), container.as_str()),
+                pod,
+                finding: finding.evidences(trouble.evidence.clone()),
+            })
         });
         newest(findings.collect(), &PROBE_FAILING, "probes fail")
     }
@@ -303,31 +323,61 @@ impl Troubles {
                 Some(remedy) => finding.remedy(remedy),
                 None => finding,
             };
-            Some((trouble.last, finding))
+            Some(Found {
+                last: trouble.last,
+                like: (kind_of_volume(volume), workload_of(pod), ""),
+                pod,
+                finding,
+            })
         });
         // The kubelet also says that volumes are not mounted in time, which says less than why.
         let mut findings: Vec<_> = findings.collect();
         let explained: Vec<_> = self.mounts.keys().filter(|(volume, ..)| !volume.is_empty()).collect();
-        findings.retain(|(_, finding)| {
-            !finding.title.starts_with("A volume") || !explained.iter().any(|(_, pod, _)| finding.object.ends_with(pod))
-        });
+        findings.retain(|found| !found.like.0.is_empty() || !explained.iter().any(|(_, pod, _)| pod == found.pod));
         newest(findings, &VOLUME_MOUNT_FAILED, "pods wait for their volumes")
     }
 }
 
-/// The newest findings, and one that counts the others.
-fn newest(mut found: Vec<(Option<Timestamp>, Finding)>, fault: &Fault, what: &str) -> Vec<Finding> {
-    found.sort_by_key(|(last, _)| std::cmp::Reverse(*last));
-    let more = found.len().saturating_sub(MAX_FINDINGS);
-    let mut findings: Vec<_> = found
-        .into_iter()
-        .take(MAX_FINDINGS)
-        .map(|(_, finding)| finding)
-        .collect();
+/// A finding about one pod.
+struct Found<'a> {
+    last: Option<Timestamp>,
+    /// What it has in common with findings about other pods of the same workload.
+    like: (&'a str, &'a str, &'a str),
+    pod: &'a str,
+    finding: Finding,
+}
+
+/// The newest findings, one of each workload, and one that counts the others.
+fn newest(mut found: Vec<Found<'_>>, fault: &Fault, what: &str) -> Vec<Finding> {
+    found.sort_by_key(|found| (found.finding.verdict, std::cmp::Reverse(found.last)));
+    let mut findings: Vec<(Found<'_>, Vec<&str>)> = Vec::new();
+    for found in found {
+        match findings.iter_mut().find(|(first, _)| first.like == found.like) {
+            Some((_, others)) => others.push(found.pod),
+            None => findings.push((found, Vec::new())),
+        }
+    }
+    let more = findings.len().saturating_sub(MAX_FINDINGS);
+    let shown = findings.into_iter().take(MAX_FINDINGS).map(|(found, others)| {
+        let Finding { title, .. } = &found.finding;
+        let title = match others.len() {
+            0 => title.clone(),
+            count => format!("{title} The same is true of {count} more: {}.", named(others)),
+        };
+        Finding { title, ..found.finding }
+    });
+    let mut findings: Vec<_> = shown.collect();
     if more > 0 {
-        findings.push(fault.warn("other pods", format!("{more} more {what} on this node.")));
+        findings.push(fault.warn("other pods", format!("{more} more {what}.")));
     }
     findings
+}
+
+/// The volume's name, without the end that tells each pod's own from another's.
+fn kind_of_volume(volume: &str) -> &str {
+    /// The volume that the API server gives to each pod (`plugin/pkg/admission/serviceaccount` of `kubernetes/kubernetes`).
+    const OWN: &str = "kube-api-access-";
+    if volume.starts_with(OWN) { OWN } else { volume }
 }
 
 /// `spec.containers{name}`.
@@ -544,6 +594,46 @@ mod tests {
         let findings = judge(&events);
         assert_eq!(findings.len(), 6);
         assert!(findings[5].title.starts_with("4 more "), "{}", findings[5].title);
+    }
+
+    #[test]
+    fn pods_of_all_nodes_are_judged_in_the_clusters_part() {
+        let events = [
+            event("web-5d4f8c7b9-x8k2p", "FailedMount", 12, MOUNT),
+            event("web-5d4f8c7b9-zq4wv", "FailedMount", 12, MOUNT),
+            event("runs", "FailedMount", 12, MOUNT),
+            event("elsewhere", "Unhealthy", 12, LIVENESS),
+            event("a", "Evicted", 1, "The node was low on resource: memory. "),
+        ];
+        let artifacts = Artifacts::default()
+            .with(
+                names::CLUSTER_OBJECTS,
+                names::CLUSTER_EVENTS,
+                format!("[\n{}\n]\n", events.join(",\n")),
+            )
+            .at("cluster-resources/pods/ns.json", PODS);
+        let findings = PodEvents.analyze(&artifacts).unwrap();
+        let told: Vec<_> = findings
+            .iter()
+            .map(|f| (f.fault.as_str(), f.verdict, f.object.as_str()))
+            .collect();
+        let expected = [
+            ("eviction", Verdict::Fail, "pod ns/a"),
+            ("probe-failing", Verdict::Warn, "pod ns/elsewhere"),
+            ("volume-mount-failed", Verdict::Fail, "pod ns/web-5d4f8c7b9-x8k2p"),
+        ];
+        assert_eq!(told, expected);
+        let same = "secret \"app-creds\" not found. The same is true of 1 more: ns/web-5d4f8c7b9-zq4wv.";
+        assert!(findings[2].title.ends_with(same), "{}", findings[2].title);
+        assert_eq!(findings[2].evidence[0].file, "nodes/node1/cluster-objects/events.json");
+    }
+
+    #[test]
+    fn a_quiet_cluster_passes() {
+        let artifacts = Artifacts::default().with(names::CLUSTER_OBJECTS, names::CLUSTER_EVENTS, "[\n]\n");
+        assert_eq!(PodEvents.analyze(&artifacts).unwrap()[0].verdict, Verdict::Pass);
+        let artifacts = Artifacts::default().without(names::CLUSTER_OBJECTS, names::CLUSTER_EVENTS, State::Denied);
+        assert_eq!(PodEvents.analyze(&artifacts).unwrap()[0].verdict, Verdict::Unknown);
     }
 
     const LOG: &str = "nodes/node1/system-logs/journal/kubelet.log";

@@ -1,5 +1,7 @@
 //! Whether the kubelet's version may be used with the API server's (kubernetes.io, "Version Skew Policy").
 
+use std::cmp::Ordering;
+
 use periscope_core::{Fault, Finding, Severity};
 use periscope_documents::{ApiCall, NodeFact};
 
@@ -26,32 +28,40 @@ pub(crate) fn judge(facts: &Rows<NodeFact>, calls: &Rows<ApiCall>) -> Option<Fin
         .lines
         .iter()
         .find_map(|(line, call)| (call.path == ApiCall::VERSION).then_some((line, &call.said)))?;
+    let finding = of(kubelet, server, "the kubelet", |skew| {
+        format!("The kubelet ({kubelet}) is {skew}.")
+    })?;
+    let evidence = [facts.text.evidence(*fact_line), calls.text.evidence(*call_line)];
+    Some(finding.evidences(evidence))
+}
+
+/// What is wrong with a kubelet's version. `title` makes a sentence of what it is, such as `newer than the API server …`.
+pub(crate) fn of(
+    kubelet: &str,
+    server: &str,
+    object: impl Into<String>,
+    title: impl Fn(String) -> String,
+) -> Option<Finding> {
     let ((kubelet_major, kubelet_minor), (server_major, server_minor)) = (version(kubelet)?, version(server)?);
     if kubelet_major != server_major {
         return None;
     }
     let supported = if server_minor >= THREE_SINCE { 3 } else { 2 };
-    let object = "the kubelet";
-    let finding = if kubelet_minor > server_minor {
-        let title = format!("The kubelet ({kubelet}) is newer than the API server ({server}), which is not supported.");
-        VERSION_SKEW.fail(object, title)
-    } else if server_minor - kubelet_minor > supported {
-        let behind = server_minor - kubelet_minor;
-        let title = format!(
-            "The kubelet ({kubelet}) is {behind} minor versions older than the API server ({server}); {supported} are supported."
-        );
-        VERSION_SKEW.fail(object, title)
-    } else if server_minor - kubelet_minor == supported {
-        let title = format!(
-            "The kubelet ({kubelet}) is {supported} minor versions older than the API server ({server}), the most that is \
-             supported: the control plane's next upgrade leaves the node behind."
-        );
-        VERSION_SKEW.warn(object, title)
-    } else {
-        return None;
-    };
-    let evidence = [facts.text.evidence(*fact_line), calls.text.evidence(*call_line)];
-    Some(finding.evidences(evidence))
+    if kubelet_minor > server_minor {
+        let skew = format!("newer than the API server ({server}), which is not supported");
+        return Some(VERSION_SKEW.fail(object, title(skew)));
+    }
+    let behind = server_minor - kubelet_minor;
+    let older = format!("{behind} minor versions older than the API server ({server})");
+    match behind.cmp(&supported) {
+        Ordering::Greater => Some(VERSION_SKEW.fail(object, title(format!("{older}; {supported} are supported")))),
+        Ordering::Equal => {
+            let skew =
+                format!("{older}, the most that is supported: the control plane's next upgrade leaves the node behind");
+            Some(VERSION_SKEW.warn(object, title(skew)))
+        }
+        Ordering::Less => None,
+    }
 }
 
 /// Major and minor version of `v1.34.4`, `v1.27.3-gke.100`.

@@ -1,15 +1,19 @@
 //! What is said about a run's artifacts, by everything that judges: at the end of `collect` and, of an archive, by `analyze`.
 
-use periscope_analyzers::{CATALOG, analysis_json};
-use periscope_core::{Analyzer, Evidence, Finding, Inputs, analyze_all};
+use periscope_analyzers::{analysis_json, analyzers_of, scope_of};
+use periscope_core::{Analyzer, Evidence, Finding, Inputs, Scope, analyze_all};
 use periscope_redact::{ContentKind, Redactor, Rules, redact_str};
 use periscope_scan::{Outcome, RuleFindings};
 
 /// The findings about these artifacts, in whose logs rules found what `outcome` has.
 pub(crate) fn judge(outcome: Outcome, inputs: &dyn Inputs) -> Vec<Finding> {
+    let scope = scope_of(inputs);
+    // The cluster's part has no logs by nature.
+    let has_logs = scope == Scope::Node || outcome.lines > 0;
     let rules = RuleFindings::new(outcome);
-    let analyzers = CATALOG.iter().copied().chain([&rules as &dyn Analyzer]);
-    let findings = analyze_all(analyzers, inputs);
+    let of_logs = has_logs.then_some(&rules as &dyn Analyzer);
+    let of_scope = analyzers_of(scope).map(|analyzer| analyzer as &dyn Analyzer);
+    let findings = analyze_all(of_scope.chain(of_logs), inputs);
     findings.into_iter().map(redacted).collect()
 }
 

@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use jiff::Timestamp;
 
-use crate::{ArtifactPath, Fault, Finding, LineHit, State, Verdict, group, with_causes};
+use crate::{ArtifactPath, Fault, Finding, LineHit, Scope, State, Verdict, group, with_causes};
 
 /// Everything that can be said about an analyzer without running it.
 #[derive(Debug)]
@@ -82,6 +82,11 @@ pub enum AnalyzeError {
 pub trait Analyzer: Send + Sync + 'static {
     /// What is known about it beforehand.
     fn descriptor(&self) -> &'static AnalyzerDescriptor;
+
+    /// Whose artifacts it has something to say about.
+    fn scopes(&self) -> &'static [Scope] {
+        &[Scope::Node]
+    }
 
     /// Looks at the artifacts. An input that is not complete makes the verdict [`Verdict::Unknown`], never a pass.
     ///

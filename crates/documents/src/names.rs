@@ -74,6 +74,16 @@ pub const NODE_EVENTS: &str = "events.json";
 pub const CLUSTER_OBJECTS: &str = "cluster-objects";
 /// Array of [`NodeEvent`](crate::NodeEvent) of all namespaces, oldest first, below [`CLUSTER_OBJECTS`].
 pub const CLUSTER_EVENTS: &str = "events.json";
+/// The nodes as a table, a line each, below [`CLUSTER_OBJECTS`].
+pub const NODES_TABLE: &str = "nodes.txt";
+/// The API server's own checks as it prints them, below [`CLUSTER_OBJECTS`] and [`CLUSTER_HEALTH`].
+pub const READYZ: &str = "readyz.txt";
+/// The API server's version, at the top of the archive: `{"info": …, "string": "v1.34.4"}`.
+pub const CLUSTER_VERSION: &str = "cluster-info/cluster_version.json";
+/// The action that describes the objects that the user names.
+pub const KUBE_OBJECTS: &str = "kube-objects";
+/// The Node objects, below `cluster-resources/`.
+pub const NODE_OBJECTS: &str = "nodes.json";
 
 /// The action that gathers the state of the machine.
 pub const SYSTEM: &str = "system";

@@ -73,13 +73,13 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     ],
 };
 
-const READYZ: &str = "readyz.txt";
+const READYZ: &str = names::READYZ;
 const NODE: &str = "node.json";
 const NODE_PAGE: &str = "node.txt";
 const LEASE: &str = "lease.json";
 const EVENTS_TABLE: &str = "events.txt";
 /// Where viewers of support bundles look for the version (`replicatedhq/troubleshoot`, `pkg/collect/cluster_info.go`).
-const CLUSTER_VERSION: &str = "cluster-info/cluster_version.json";
+const CLUSTER_VERSION: &str = names::CLUSTER_VERSION;
 
 /// How an item ends of which nothing was had, and why.
 type Lack = (State, String);

@@ -99,7 +99,7 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
     ],
 };
 
-const READYZ: &str = "readyz.txt";
+const READYZ: &str = names::READYZ;
 
 /// Gathers what is true of the cluster as a whole.
 pub(crate) struct ClusterObjects {

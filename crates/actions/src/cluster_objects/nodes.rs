@@ -2,6 +2,7 @@
 
 use periscope_cluster::{ClusterAccess, ResourceType};
 use periscope_core::{ArtifactSpec, Content, Sink};
+use periscope_documents::names;
 use serde_json::Value;
 
 use super::lists;
@@ -10,7 +11,7 @@ use crate::kube_objects::Ending;
 use crate::table;
 
 /// The artifact of the table.
-pub(super) const TABLE: &str = "nodes.txt";
+pub(super) const TABLE: &str = names::NODES_TABLE;
 
 const HEADINGS: [&str; 12] = [
     "NAME",

@@ -9,13 +9,14 @@ use periscope_core::{
     Action, ActionContext, ActionError, Descriptor, ItemDescriptor, NodeInfo, PlanContext, PlannedItem, Rbac, Scope,
     Sensitivity, State, Support,
 };
+use periscope_documents::names;
 
 use super::{KubeObjectEntry, collect::Collector, discovery, paths, plan};
 use crate::api_errors::state_of;
 
 /// What is known about the action beforehand.
 pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
-    id: "kube-objects",
+    id: names::KUBE_OBJECTS,
     summary: "Objects of the Kubernetes API with their events, as JSON and described; no Secret data",
     timeout: Duration::from_mins(3),
     // A namespace of a thousand pods is about 20 MiB of JSON.
