@@ -88,6 +88,17 @@ impl Delivery {
     ) -> Option<Result<Vec<Receipt>, String>> {
         let start = Instant::now();
         let mut wait = FIRST_WAIT;
+        let tell = async |what: String| {
+            let update = Progress {
+                waiting: Some(what),
+                ..gathered.clone()
+            };
+            // Nobody need listen.
+            updates.send(Update::Progress(update)).await.ok();
+        };
+        if self.settings.is_some() {
+            tell("Uploading the archive.".to_owned()).await;
+        }
         loop {
             let tried = self.try_once(Arc::clone(&archive), ended.clone()).await?;
             let why = match tried {
@@ -101,12 +112,7 @@ impl Delivery {
                 return Some(Err(why));
             };
             warn!(why, "The archive is not in the storage yet.");
-            let update = Progress {
-                waiting: Some(format!("Waiting for the storage: {why}")),
-                ..gathered.clone()
-            };
-            // Nobody need listen.
-            updates.send(Update::Progress(update)).await.ok();
+            tell(format!("Waiting for the storage: {why}")).await;
             tokio::select! {
                 () = sleep(pause) => {}
                 () = ended.cancelled() => return Some(Err(why)),
