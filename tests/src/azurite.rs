@@ -73,6 +73,25 @@ impl Azurite {
         );
     }
 
+    /// Deletes a container with everything in it.
+    ///
+    /// # Panics
+    ///
+    /// When the service refuses.
+    pub fn delete_container(&self, container: &str) {
+        self.request(&format!("{container}?restype=container&"), ["--request", "DELETE"]);
+    }
+
+    /// Whether there is such a container.
+    ///
+    /// # Panics
+    ///
+    /// When the service refuses to say.
+    pub fn has_container(&self, container: &str) -> bool {
+        let answer = self.request(&format!("?comp=list&prefix={container}&"), [""; 0]);
+        String::from_utf8_lossy(&answer).contains(&format!("<Name>{container}</Name>"))
+    }
+
     /// Stores a block blob.
     ///
     /// # Panics
