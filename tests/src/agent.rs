@@ -1,5 +1,6 @@
 //! The agent as a manifest brings it onto the test cluster. What it must then do is for the test to say.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -156,9 +157,22 @@ impl DeployedAgent {
     ///
     /// When it does not come, or is no archive.
     pub fn archived(&self, run_id: &str) -> Manifest {
-        let path = self.file(&format!("{run_id}/{}.zip", self.cluster.node_name));
+        self.archive(run_id, &self.cluster.node_name)
+    }
+
+    /// The manifest of an archive of a run, the node's or `cluster`, once it is on the node.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come, or is no archive.
+    pub fn archive(&self, run_id: &str, name: &str) -> Manifest {
+        let path = self.file(&format!("{run_id}/{name}.zip"));
         eventually("the archive is on the node", || path.exists().then_some(()));
-        let unzip = Command::new("unzip").arg("-p").arg(&path).arg("*/manifest.json").output();
+        let unzip = Command::new("unzip")
+            .arg("-p")
+            .arg(&path)
+            .arg("*/manifest.json")
+            .output();
         let unzip = unzip.expect("a Debian machine that builds this has unzip");
         serde_json::from_slice(&unzip.stdout)
             .unwrap_or_else(|error| unreachable!("no manifest in {}: {error}", path.display()))
@@ -167,6 +181,16 @@ impl DeployedAgent {
     /// What the agent's pods say, for the message of a failed assertion.
     pub fn logs(&self) -> String {
         self.kubectl(&["logs", "--selector=app=aks-periscope", "--tail=200", "--prefix"])
+    }
+
+    /// The agent's processes on the node, as this machine numbers them: the one that lives, but for the moment in which another takes its place.
+    pub fn processes(&self) -> Vec<String> {
+        let mut all = self.cluster.node_processes("aks-periscope");
+        all.retain(|pid| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|&byte| byte == 0).nth(1) == Some(b"agent")
+        });
+        all
     }
 
     /// A file in the agent's folder on the node, as it is seen from this machine.
@@ -200,14 +224,8 @@ impl Drop for DeployedAgent {
             let kind = object["kind"].as_str().unwrap_or_default();
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             let namespace = format!("--namespace={NAMESPACE}");
-            self.cluster.try_kubectl(&[
-                "delete",
-                kind,
-                name,
-                &namespace,
-                "--ignore-not-found",
-                "--timeout=90s",
-            ]);
+            self.cluster
+                .try_kubectl(&["delete", kind, name, &namespace, "--ignore-not-found", "--timeout=90s"]);
         }
         self.forget();
     }
@@ -218,7 +236,13 @@ fn objects_of(cluster: &Cluster, manifest: &Path) -> Vec<Value> {
     let output = Command::new(cluster.binaries.join("kubectl"))
         .arg("--kubeconfig")
         .arg(&cluster.kubeconfig)
-        .args(["create", "--dry-run=client", "--validate=false", "--output=json", "--filename"])
+        .args([
+            "create",
+            "--dry-run=client",
+            "--validate=false",
+            "--output=json",
+            "--filename",
+        ])
         .arg(manifest)
         .output()
         .expect("kubectl is there");

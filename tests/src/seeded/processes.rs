@@ -18,8 +18,7 @@ impl Stopped {
     ///
     /// When there is none.
     pub fn on_node(cluster: &Cluster, program: &str) -> Self {
-        let found = processes(program, |pid| descends_from(pid, cluster.pid1));
-        Self::stop(program, found)
+        Self::stop(program, cluster.node_processes(program))
     }
 
     /// Stops a process of the outside, such as Azure's name server.
@@ -49,6 +48,11 @@ impl Drop for Stopped {
 }
 
 impl Cluster {
+    /// The process ids, as this machine numbers them, of the node's processes with this program, those of its pods too.
+    pub fn node_processes(&self, program: &str) -> Vec<String> {
+        processes(program, |pid| descends_from(pid, self.pid1))
+    }
+
     /// The process, as this machine numbers it, that holds the namespaces of what is outside the node.
     ///
     /// # Panics
