@@ -210,13 +210,13 @@ mod tests {
 
     use super::{NodeFacts, PodFacts, SetFacts};
 
-    fn node(spec: Value, labels: Value, status: &str) -> NodeFacts {
+    fn node(spec: &Value, labels: &Value, status: &str) -> NodeFacts {
         let conditions = json!([{"type": "Ready", "status": status, "message": "kubelet stopped posting"}]);
         let node = json!({"metadata": {"labels": labels}, "spec": spec, "status": {"conditions": conditions}});
         NodeFacts::of(&serde_json::from_value::<Node>(node).unwrap())
     }
 
-    fn set(spec: Value) -> SetFacts {
+    fn set(spec: &Value) -> SetFacts {
         let set = json!({"spec": {"selector": {}, "template": {"spec": spec}}});
         SetFacts::of(&serde_json::from_value::<DaemonSet>(set).unwrap())
     }
@@ -224,19 +224,19 @@ mod tests {
     #[test]
     fn a_node_says_why_it_will_not_report() {
         let linux = json!({"kubernetes.io/os": "linux"});
-        assert_eq!(node(json!({}), linux.clone(), "True").not_ready, None);
+        assert_eq!(node(&json!({}), &linux, "True").not_ready, None);
         assert_eq!(
-            node(json!({}), linux.clone(), "Unknown").not_ready.as_deref(),
+            node(&json!({}), &linux, "Unknown").not_ready.as_deref(),
             Some("kubelet stopped posting")
         );
-        assert!(node(json!({"unschedulable": true}), linux, "True").is_cordoned);
+        assert!(node(&json!({"unschedulable": true}), &linux, "True").is_cordoned);
         assert!(
-            node(json!({}), json!({"kubernetes.io/os": "windows"}), "True")
+            node(&json!({}), &json!({"kubernetes.io/os": "windows"}), "True")
                 .excluded
                 .is_some()
         );
         assert!(
-            node(json!({}), json!({"type": "virtual-kubelet"}), "True")
+            node(&json!({}), &json!({"type": "virtual-kubelet"}), "True")
                 .excluded
                 .is_some()
         );
@@ -255,8 +255,8 @@ mod tests {
             {"key": "cheap", "effect": "PreferNoSchedule"},
             {"key": "gpu", "value": "a100", "effect": "NoSchedule"},
         ]);
-        let tainted = node(json!({"taints": taints}), json!({}), "True");
-        let refused = set(json!({"containers": [], "tolerations": tolerations})).refuses(&tainted);
+        let tainted = node(&json!({"taints": taints}), &json!({}), "True");
+        let refused = set(&json!({"containers": [], "tolerations": tolerations})).refuses(&tainted);
         match expected {
             None => assert_eq!(refused, None),
             Some(taint) => assert!(refused.unwrap().ends_with(taint)),
@@ -265,8 +265,8 @@ mod tests {
 
     #[test]
     fn a_selector_that_does_not_fit_is_named() {
-        let set = set(json!({"containers": [], "nodeSelector": {"pool": "gpu"}}));
-        let refused = set.refuses(&node(json!({}), json!({"pool": "cpu"}), "True")).unwrap();
+        let set = set(&json!({"containers": [], "nodeSelector": {"pool": "gpu"}}));
+        let refused = set.refuses(&node(&json!({}), &json!({"pool": "cpu"}), "True")).unwrap();
         assert!(refused.contains("pool=gpu"), "{refused}");
     }
 

@@ -92,6 +92,7 @@ mod tests {
     use super::write;
     use crate::kollect::outcome::tests::{outcome, part};
 
+    #[expect(clippy::disallowed_methods, reason = "a page that the test wrote")]
     #[test]
     fn the_page_links_to_the_archives_beside_it() {
         let folder = tempfile::tempdir().unwrap();

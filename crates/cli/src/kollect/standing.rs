@@ -256,7 +256,7 @@ mod tests {
 
     use super::*;
 
-    fn row(node: &str, status: Value) -> Row {
+    fn row(node: &str, status: &Value) -> Row {
         Row::read(json!({"metadata": {"name": format!("aks-periscope-diagnostic-{node}")}, "status": status})).unwrap()
     }
 
@@ -276,7 +276,7 @@ mod tests {
             nodes: [("n".to_owned(), node)].into(),
             pods: pod.map(|pod| ("n".to_owned(), pod)).into_iter().collect(),
             rows: status
-                .map(|status| ("n".to_owned(), row("n", status)))
+                .map(|status| ("n".to_owned(), row("n", &status)))
                 .into_iter()
                 .collect(),
             ..Seen::default()
@@ -401,7 +401,7 @@ mod tests {
             Some(part("Running", "2026-11-20T10:00:00Z")),
         );
         seen.rows
-            .insert("m".to_owned(), row("m", part("Complete", "2026-11-20T10:01:00Z")));
+            .insert("m".to_owned(), row("m", &part("Complete", "2026-11-20T10:01:00Z")));
         let view = View::of(&seen, &run(), Duration::ZERO);
         assert_eq!(view.cluster.as_ref().map(|(node, _)| node.as_str()), Some("m"));
         assert!(view.cluster_has_ended());
