@@ -83,6 +83,7 @@ pub(crate) struct Scheduling;
 /// Pods of one workload that wait for one reason.
 #[derive(Default)]
 struct Waiting {
+    why: String,
     pods: BTreeSet<String>,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
@@ -125,25 +126,23 @@ impl Analyzer for Scheduling {
             if is_over || pods.get(pod).is_some_and(|pod| pod.has_started) {
                 continue;
             }
-            let waiting = waiting.entry((workload_of(pod), why(&event.message))).or_default();
+            let why = why(&event.message);
+            // The counts of nodes change with every node that comes or goes.
+            let cause = why.replace(|letter: char| letter.is_ascii_digit(), "");
+            let waiting = waiting.entry((workload_of(pod), cause)).or_default();
+            if event.time >= waiting.last {
+                waiting.why = why;
+                waiting.evidence = Some(events.text.evidence(line));
+            }
             waiting.pods.insert(pod.to_owned());
             waiting.first = [waiting.first, begun].into_iter().flatten().min();
             waiting.last = waiting.last.max(event.time);
-            waiting.evidence = Some(events.text.evidence(line));
         }
-        let mut found: Vec<_> = waiting.iter().collect();
-        found.sort_by_key(|(_, waiting)| std::cmp::Reverse(waiting.pods.len()));
-        let mut findings: Vec<_> = found
-            .iter()
-            .take(MAX_FINDINGS)
-            .map(|((_, why), waiting)| report(why, waiting))
-            .collect();
+        let mut found: Vec<_> = waiting.values().collect();
+        found.sort_by_key(|waiting| std::cmp::Reverse(waiting.pods.len()));
+        let mut findings: Vec<_> = found.iter().take(MAX_FINDINGS).map(|waiting| report(waiting)).collect();
         if found.len() > MAX_FINDINGS {
-            let more: usize = found
-                .iter()
-                .skip(MAX_FINDINGS)
-                .map(|(_, waiting)| waiting.pods.len())
-                .sum();
+            let more: usize = found.iter().skip(MAX_FINDINGS).map(|waiting| waiting.pods.len()).sum();
             findings.push(POD_UNSCHEDULABLE.warn("other pods", format!("{more} more pods wait for a node.")));
         }
         if findings.is_empty() {
@@ -156,7 +155,8 @@ impl Analyzer for Scheduling {
     }
 }
 
-fn report(why: &str, waiting: &Waiting) -> Finding {
+fn report(waiting: &Waiting) -> Finding {
+    let why = &waiting.why;
     let names = named(waiting.pods.iter().map(String::as_str));
     let first = waiting.pods.iter().next().map_or("", String::as_str);
     let (who, object) = match waiting.pods.len() {
@@ -236,6 +236,9 @@ mod tests {
     fn pods_of_one_workload_are_told_of_together() {
         let pods = ["web-5d4f8c7b9-x8k2p", "web-5d4f8c7b9-zq4wv"];
         let mut events: Vec<_> = pods.iter().map(|pod| event(pod, (30, 58), FULL)).collect();
+        events[0] = events[0]
+            .replace("0/3 nodes", "0/2 nodes")
+            .replace("3 Insufficient", "2 Insufficient");
         events.push(event("gpu-0", (57, 58), TAINT));
         let findings = judge(&events);
         let told: Vec<_> = findings
