@@ -9,7 +9,7 @@ use kube::Client;
 use periscope_core::{NodeName, RunId};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -28,6 +28,9 @@ pub const MAX_QUEUED: usize = 16;
 /// How long a run that waits lets an election go on. Who is first in line knows it within a second or two, and who is to stand in for it may have to
 /// wait for minutes.
 const ELECTION_TIME: Duration = Duration::from_secs(15);
+
+/// What a few kilobytes on the node's disk may take: a node whose disk hangs is one to tell of.
+const DISK_TIME: Duration = Duration::from_secs(5);
 
 /// What the agent must know.
 pub struct AgentSettings {
@@ -237,7 +240,7 @@ impl Agent {
     /// The runs that an earlier agent left unfinished, but for the one that is wanted now. Their own settings are not known any longer.
     async fn left_unfinished(&self, latest: Option<&Wanted>) -> Vec<Wanted> {
         let memory = Arc::clone(&self.memory);
-        let left = spawn_blocking(move || lock(&memory).unfinished(Timestamp::now())).await;
+        let left = on_disk(move || lock(&memory).unfinished(Timestamp::now())).await;
         let configuration = match latest {
             Some(latest) => Arc::clone(&latest.configuration),
             None => Arc::new(Configuration::read(&self.settings.sources)),
@@ -259,10 +262,7 @@ impl Agent {
     ) -> T {
         let memory = Arc::clone(&self.memory);
         let id = id.clone();
-        // It fails only where the runtime is going down, and everything with it.
-        spawn_blocking(move || act(&mut lock(&memory), &id))
-            .await
-            .unwrap_or_default()
+        on_disk(move || act(&mut lock(&memory), &id)).await.unwrap_or_default()
     }
 }
 
@@ -270,6 +270,16 @@ impl Agent {
 async fn later(queue: &mut mpsc::Receiver<Wanted>) -> Option<Wanted> {
     sleep(ELECTION_TIME).await;
     queue.recv().await
+}
+
+/// Waits for what touches the node's disk, but not for one that hangs: `None`, and the run goes on without.
+pub(crate) async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let Ok(done) = timeout(DISK_TIME, spawn_blocking(work)).await else {
+        tracing::warn!("The node's disk does not answer.");
+        return None;
+    };
+    // It fails only where the runtime is going down, and everything with it.
+    done.ok()
 }
 
 fn lock(memory: &Mutex<Memory>) -> std::sync::MutexGuard<'_, Memory> {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use periscope_core::{Completeness, RunId};
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::JoinError;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::agent::on_disk;
 use crate::configuration::Configuration;
 use crate::folder::{KEPT_RUNS, prune};
 use crate::forward::{REPORT_TIMEOUT, bounded, forward};
@@ -105,15 +106,14 @@ impl Agent {
     /// Before the run, so that the disk has room for it: one of the kept ones is the one that comes.
     async fn make_room(&self, id: &RunId) {
         let (folder, node, id) = (self.settings.folder.clone(), self.settings.node.clone(), id.clone());
-        let pruned = spawn_blocking(move || prune(&folder, &node, KEPT_RUNS - 1, &id)).await;
+        let pruned = on_disk(move || prune(&folder, &node, KEPT_RUNS - 1, &id)).await;
         match pruned {
-            Ok(Ok(0)) => {}
-            Ok(Ok(bytes)) => tracing::info!(bytes, "Removed archives of older runs from the node."),
-            Ok(Err(error)) => {
+            None | Some(Ok(0)) => {}
+            Some(Ok(bytes)) => tracing::info!(bytes, "Removed archives of older runs from the node."),
+            Some(Err(error)) => {
                 let folder = self.settings.folder.display();
                 tracing::warn!("Cannot look for archives of older runs in {folder}: {error}.");
             }
-            Err(error) => tracing::warn!("Looking for archives of older runs failed: {error}."),
         }
     }
 

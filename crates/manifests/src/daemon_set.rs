@@ -25,6 +25,10 @@ const HEALTH: &str = "health";
 
 /// Uploading what there is after SIGTERM takes seconds; what takes longer is made again by the next pod.
 const GRACE_SECONDS: i64 = 60;
+/// What of that is left for telling how the run ended.
+const LAST_WORDS_SECONDS: i64 = 15;
+/// What tells the agent how long a run that is told to end may take.
+const GRACE: &str = "AKS_PERISCOPE_GRACE";
 
 /// On a node that stalls, which is one to look at, a short answer may take its time.
 const PROBE_TIMEOUT_SECONDS: i32 = 10;
@@ -137,6 +141,11 @@ fn container(settings: &Settings, mounts: Vec<VolumeMount>) -> Container {
             field("POD_NAME", "metadata.name"),
             field("POD_NAMESPACE", "metadata.namespace"),
             field("POD_UID", "metadata.uid"),
+            EnvVar {
+                name: GRACE.to_owned(),
+                value: Some((GRACE_SECONDS - LAST_WORDS_SECONDS).to_string()),
+                ..EnvVar::default()
+            },
             field(LISTEN, "status.podIP"),
         ]),
         ports: Some(vec![ContainerPort {

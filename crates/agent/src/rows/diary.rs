@@ -203,7 +203,7 @@ impl Own {
         };
         self.say(condition("Uploaded", uploaded.0, uploaded.1, &uploaded.2, at));
         let healthy = match &ending.result {
-            Ok(outcome) => healthy(&outcome.findings),
+            Ok(outcome) => healthy(&outcome.findings, ending.interrupted),
             Err(why) => ("Unknown", "NotJudged", why.clone()),
         };
         self.say(condition("Healthy", healthy.0, healthy.1, &healthy.2, at));
@@ -231,10 +231,13 @@ fn uploaded(outcome: &Outcome) -> (&'static str, &'static str, String) {
     }
 }
 
-fn healthy(findings: &[Finding]) -> (&'static str, &'static str, String) {
+fn healthy(findings: &[Finding], interrupted: bool) -> (&'static str, &'static str, String) {
     let first = |verdict| findings.iter().find(|finding| finding.verdict == verdict);
     if let Some(fault) = first(Verdict::Fail) {
         ("False", "FaultsFound", fault.title.clone())
+    } else if interrupted {
+        let message = "The run was ended before everything could be judged.";
+        ("Unknown", "NotJudged", message.to_owned())
     } else if let Some(warning) = first(Verdict::Warn) {
         ("True", "WarningsFound", warning.title.clone())
     } else if first(Verdict::Pass).is_some() {

@@ -189,6 +189,22 @@ fn a_run_that_could_not_be_made_says_why() {
 }
 
 #[test]
+fn a_run_that_was_ended_early_calls_no_node_healthy() {
+    let mut diary = Diary::of("n1", "0.1.0");
+    diary.begin(&run("r1", Part::Node));
+    let mut outcome = outcome();
+    outcome.findings.retain(|finding| finding.verdict == Verdict::Pass);
+    let ending = Ending {
+        interrupted: true,
+        ..ending(Ok(outcome))
+    };
+    diary.end(&run("r1", Part::Node), &ending);
+    let row = read(diary.content(&json!({})));
+    assert_eq!(row.status.run.phase, Phase::Cancelled);
+    assert!(said(&row).ends_with("Healthy=Unknown/NotJudged"), "{}", said(&row));
+}
+
+#[test]
 fn a_new_run_leaves_nothing_of_the_last() {
     let mut diary = Diary::of("n1", "0.1.0");
     diary.begin(&run("r1", Part::Node));

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use periscope_actions::Entry;
 use periscope_agent::{Collect, Collector, Order, Outcome, Part, Progress, Update};
 use periscope_cluster::ClusterAccess;
-use periscope_core::{ActionRecord, AnalyzeError, Archive, ExportContext, Exporter, NodeInfo, Scope};
+use periscope_core::{ActionRecord, AnalyzeError, Archive, ExportContext, Exporter, NodeInfo, Scope, State};
 use periscope_exporters::DirExporter;
 use periscope_host::HostRoot;
 use periscope_sampling::Flusher;
@@ -152,9 +152,12 @@ impl NodeRuns {
             .partition(|entry| FIRST.contains(&entry.descriptor.id));
         self.flusher.flush().await;
         let mut records = run.perform(made(&first)).await;
-        match run.summaries().await {
-            Ok(summaries) => tell_diagnosis(summaries, updates).await,
-            Err(error) => warn!(why = %in_one_line(error.as_ref()), "There is no diagnosis."),
+        // Of a run that was ended here only half could be told, and who reads it would take it for the whole.
+        if !records.iter().any(|record| record.state == State::Cancelled) {
+            match run.summaries().await {
+                Ok(summaries) => tell_diagnosis(summaries, updates).await,
+                Err(error) => warn!(why = %in_one_line(error.as_ref()), "There is no diagnosis."),
+            }
         }
         records.extend(run.perform(made(&rest)).await);
         records

@@ -37,8 +37,8 @@ const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/name
 const NAMESPACE: &str = "aks-periscope";
 /// Longest name of a namespace (RFC 1123), with a line's end.
 const MAX_NAMESPACE_BYTES: u64 = 64;
-/// What a run that is told to end may take: less than the grace period of our manifests, which is a minute.
-const GRACE: Duration = Duration::from_secs(45);
+/// What a run that is told to end may take where the manifest does not say: pods are killed after 30 s unless theirs says otherwise.
+const GRACE: Duration = Duration::from_secs(20);
 /// What the last report may take at the end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How much is left to others of a processor that is wanted by more than us, as for nice(1).
@@ -69,6 +69,9 @@ pub(crate) struct AgentArgs {
     /// Address for /healthz, /readyz and /metrics, with a port or without [default: 127.0.0.1:9180]
     #[arg(long, value_name = "ADDRESS", env = "AKS_PERISCOPE_LISTEN", value_parser = address)]
     listen: Option<SocketAddr>,
+    /// Seconds that a run which is told to end may take, less than until the pod is killed [default: 20]
+    #[arg(long, value_name = "SECONDS", env = "AKS_PERISCOPE_GRACE")]
+    grace: Option<u64>,
 }
 
 /// Reads an address, with the ordinary port where it names none: a pod is told its address so.
@@ -100,6 +103,7 @@ async fn agent(args: AgentArgs, log: RunLog) -> Result<Exit> {
         host_root,
         kubeconfig,
         listen,
+        grace,
     } = args;
     let cancel = CancellationToken::new();
     end_on_signal(cancel.clone())?;
@@ -130,10 +134,15 @@ async fn agent(args: AgentArgs, log: RunLog) -> Result<Exit> {
     let tally = sampler.tally();
     let flusher = sampler.flusher();
     let health = Arc::new(Health::new().with(Box::new(move || metrics::of(&tally))));
-    let listen = listen.unwrap_or(DEFAULT_HEALTH_ADDRESS);
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}"))?;
+    let listener = match TcpListener::bind(listen.unwrap_or(DEFAULT_HEALTH_ADDRESS)).await {
+        Ok(listener) => Some(listener),
+        // Nobody asked for it: a run is worth more.
+        Err(error) if listen.is_none() => {
+            warn!(%error, "Nothing is served on {DEFAULT_HEALTH_ADDRESS}.");
+            None
+        }
+        Err(error) => return Err(error).context("cannot serve /healthz, /readyz and /metrics"),
+    };
     let rows = cluster.as_ref().ok().map(|access| {
         let home = Home {
             namespace: namespace.clone(),
@@ -161,7 +170,7 @@ async fn agent(args: AgentArgs, log: RunLog) -> Result<Exit> {
         sources: Sources::new(config_dir, secret_dir, std::env::var_os),
         client: cluster.as_ref().ok().map(|access| access.client().clone()),
         watching_client: watching.ok().map(|access| access.client().clone()),
-        grace: GRACE,
+        grace: grace.map_or(GRACE, Duration::from_secs),
     };
     let mut agent = Agent::new(agent_settings, Arc::new(runs), reporter).with_health(Arc::clone(&health));
     if let Ok(access) = cluster {
@@ -169,7 +178,7 @@ async fn agent(args: AgentArgs, log: RunLog) -> Result<Exit> {
     }
     info!(%node, namespace, folder = %folder.display(), "Waiting for a run id.");
     let sampling = tokio::spawn(sampler.run(cancel.clone()));
-    let serving = tokio::spawn(serve(listener, health, cancel.clone()));
+    let serving = listener.map(|listener| tokio::spawn(serve(listener, health, cancel.clone())));
     agent.run(cancel.clone()).await;
     cancel.cancel();
     if let Some(rows) = rows
@@ -177,7 +186,7 @@ async fn agent(args: AgentArgs, log: RunLog) -> Result<Exit> {
     {
         warn!("The last words did not reach the row.");
     }
-    for task in [sampling, serving] {
+    for task in [Some(sampling), serving].into_iter().flatten() {
         task.await.context("a task ended early")?;
     }
     info!("Ended.");
