@@ -329,6 +329,48 @@ fn items_are_searched_and_chosen_by_state() {
     assert_eq!(setup.text(told), "0 of 840 items");
 }
 
+/// The parts of strips whose contrast with the ground is less than 3 (WCAG 2.2, 1.4.11).
+const PALE_STRIPS: &str = r"
+(() => {
+  const luminance = (colour) => colour.match(/\d+/g).slice(0, 3).map((c) => c / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+  const ground = luminance(getComputedStyle(document.body).backgroundColor);
+  const parts = [...document.querySelectorAll('svg.strip > *, svg.key.up, svg.key.down, svg.key.gap')];
+  const pale = parts.filter((part) => {
+    const own = luminance(getComputedStyle(part).fill);
+    return (Math.max(own, ground) + 0.05) / (Math.min(own, ground) + 0.05) < 3;
+  });
+  return pale.map((part) => part.classList.value).join();
+})()";
+
+#[test]
+fn the_day_before_the_run_is_a_strip_for_each_target() {
+    let mut setup = setup();
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
+    fs::create_dir_all(&pictures).unwrap();
+    for (width, height) in [(1280, 900), (390, 844)] {
+        for scheme in ["light", "dark"] {
+            setup.browser.look(width, height, scheme);
+            setup.open(&SampleReport::ill());
+            setup
+                .browser
+                .evaluate("document.querySelector('svg.strip').scrollIntoView({ block: 'center' })");
+            setup
+                .browser
+                .screenshot(&pictures.join(format!("samples-{scheme}-{width}.png")));
+            assert_eq!(setup.text(PALE_STRIPS), "", "{scheme}");
+        }
+    }
+    // What is down is told by height and in words too, not by colour alone, and stands first.
+    let heights = "['up', 'down'].map((c) => document.querySelector(`svg.strip .${c}`).getBBox().height).join()";
+    assert_eq!(setup.text(heights), "5,10");
+    assert_eq!(setup.number("document.querySelectorAll('svg.strip').length"), 2);
+    let first = setup.text("document.querySelector('tr:has(svg.strip)').textContent");
+    assert!(first.starts_with("Microsoft Entra ID: example.com:443"), "{first}");
+    assert!(first.contains("down 2 times, 52 min 55 s"), "{first}");
+}
+
 #[test]
 fn without_scripts_the_findings_are_read() {
     let mut setup = setup();

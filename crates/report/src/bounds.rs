@@ -38,6 +38,8 @@ pub(crate) const REASON_CHARS: usize = 200;
 pub(crate) const NAME_CHARS: usize = 200;
 /// Most rows of one chart.
 pub(crate) const CHART_ROWS: usize = 40;
+/// Most steps of a strip in a chart: one may take ten bytes.
+pub(crate) const STRIP_STEPS: usize = 400;
 /// Longest name of an action, in characters.
 pub(crate) const ACTION_CHARS: usize = 60;
 /// Most actions that are listed.

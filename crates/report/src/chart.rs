@@ -18,10 +18,12 @@ pub enum Bars {
     Stacked,
     /// As a bar each.
     EachColumn,
+    /// Not at all: the row's strip is.
+    Strip,
 }
 
 /// One row of a chart.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ChartRow {
     /// What was measured.
     pub label: String,
@@ -31,6 +33,8 @@ pub struct ChartRow {
     pub note: String,
     /// It went wrong, as the note says.
     pub failed: bool,
+    /// With [`Bars::Strip`], the time up to the run in steps of one length: whether it was good; absent where nobody knows.
+    pub strip: Vec<Option<bool>>,
 }
 
 /// A chart.

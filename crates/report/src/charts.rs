@@ -4,6 +4,7 @@
 mod disks;
 mod latencies;
 mod pressure;
+mod samples;
 
 use std::io::Read;
 
@@ -20,6 +21,7 @@ const MAX_BYTES: u64 = 4 * 1024 * 1024;
 pub fn charts(inputs: &dyn Inputs) -> Vec<Chart> {
     let charts = [
         latencies::connections(inputs),
+        samples::chart(inputs),
         latencies::lookups(inputs),
         latencies::api_calls(inputs),
         pressure::chart(inputs),

@@ -1,6 +1,8 @@
 //! The charts: tables whose numbers have bars, so that they can be read aloud, printed and compared. Needs no script.
 
-use crate::bounds::{CHART_ROWS, CHARTS_BYTES, NAME_CHARS, REASON_CHARS};
+use std::fmt::Write;
+
+use crate::bounds::{CHART_ROWS, CHARTS_BYTES, NAME_CHARS, REASON_CHARS, STRIP_STEPS};
 use crate::chart::{Bars, Chart, ChartRow, Unit};
 use crate::html::Html;
 
@@ -8,6 +10,8 @@ use crate::html::Html;
 const COLUMNS: usize = 4;
 /// The colours' classes.
 const CLASSES: [&str; COLUMNS] = ["k0", "k1", "k2", "k3"];
+/// The classes of a strip: good, bad, not known.
+const STATES: [&str; COLUMNS] = ["up", "down", "gap", "gap"];
 
 pub(crate) fn write(html: &mut Html, charts: &[Chart]) {
     if charts.is_empty() {
@@ -46,9 +50,10 @@ fn write_chart(html: &mut Html, chart: &Chart, end: usize) {
     html.line(&chart.title, NAME_CHARS);
     html.raw("\"><table>\n<thead><tr><th scope=\"col\">");
     html.line(&chart.rows_are, NAME_CHARS).raw("</th>");
-    for (column, class) in chart.columns.iter().zip(CLASSES) {
+    let classes = if chart.bars == Bars::Strip { STATES } else { CLASSES };
+    for (column, class) in chart.columns.iter().zip(classes) {
         html.raw("<th scope=\"col\" class=\"number\">");
-        if chart.bars == Bars::Stacked {
+        if chart.bars != Bars::EachColumn {
             html.raw("<svg class=\"key ").raw(class);
             html.raw("\" viewBox=\"0 0 1 1\" aria-hidden=\"true\"><rect width=\"1\" height=\"1\"/></svg>");
         }
@@ -56,6 +61,9 @@ fn write_chart(html: &mut Html, chart: &Chart, end: usize) {
     }
     if chart.bars == Bars::Stacked {
         html.raw("<th scope=\"col\" class=\"number\">total</th><th scope=\"col\" class=\"bar\"><span class=\"unseen\">bar</span></th>");
+    }
+    if chart.bars == Bars::Strip {
+        html.raw("<th scope=\"col\" class=\"bar\"><span class=\"ends\"><span>24 h before</span> <span>the run</span></span></th>");
     }
     html.raw("<th scope=\"col\">result</th></tr></thead>\n<tbody>\n");
     let top = scale(chart);
@@ -79,7 +87,7 @@ fn write_chart(html: &mut Html, chart: &Chart, end: usize) {
 fn scale(chart: &Chart) -> f64 {
     let of_row = |row: &ChartRow| match chart.bars {
         Bars::Stacked => row.values.iter().flatten().sum::<f64>(),
-        Bars::EachColumn => row.values.iter().flatten().copied().fold(0.0, f64::max),
+        Bars::EachColumn | Bars::Strip => row.values.iter().flatten().copied().fold(0.0, f64::max),
     };
     match chart.unit {
         Unit::Percent => 100.0,
@@ -98,11 +106,13 @@ fn write_row(html: &mut Html, chart: &Chart, row: &ChartRow, top: f64) {
         if let Some(value) = value.filter(|value| value.is_finite() && *value >= 0.0) {
             write_value(html, chart.unit, value);
             let width = (value / top * 100.0).min(100.0);
-            if chart.bars == Bars::Stacked {
-                parts.push((class, at, width));
-                at += width;
-            } else {
-                write_bar(html, &[("k0", 0.0, width)]);
+            match chart.bars {
+                Bars::Stacked => {
+                    parts.push((class, at, width));
+                    at += width;
+                }
+                Bars::EachColumn => write_bar(html, &[("k0", 0.0, width)]),
+                Bars::Strip => {}
             }
         } else {
             html.raw("<span class=\"muted\">–</span>");
@@ -114,6 +124,11 @@ fn write_row(html: &mut Html, chart: &Chart, row: &ChartRow, top: f64) {
         write_value(html, chart.unit, row.values.iter().flatten().sum());
         html.raw("</td><td class=\"bar\">");
         write_bar(html, &parts);
+        html.raw("</td>");
+    }
+    if chart.bars == Bars::Strip {
+        html.raw("<td class=\"bar\">");
+        write_strip(html, &row.strip);
         html.raw("</td>");
     }
     html.raw("<td class=\"note\">")
@@ -143,6 +158,30 @@ fn write_bar(html: &mut Html, parts: &[(&'static str, f64, f64)]) {
         html.raw("<rect class=\"").raw(class).raw("\" x=\"");
         html.line(&format!("{from:.2}"), NAME_CHARS).raw("\" width=\"");
         html.line(&format!("{width:.2}"), NAME_CHARS).raw("\" height=\"1\"/>");
+    }
+    html.raw("</svg>");
+}
+
+/// Draws a strip: what was good is low, what was not is tall. The row's values and its note say the same in words.
+fn write_strip(html: &mut Html, strip: &[Option<bool>]) {
+    let strip = strip.get(..strip.len().min(STRIP_STEPS)).unwrap_or_default();
+    html.raw("<svg class=\"bar strip\" viewBox=\"0 0 ")
+        .line(&strip.len().to_string(), NAME_CHARS);
+    html.raw(" 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"gap\" y=\"9\" width=\"100%\" height=\"1\"/>");
+    for (state, class, top) in [(true, "up", 5), (false, "down", 0)] {
+        let mut path = String::new();
+        let mut at = 0;
+        for run in strip.chunk_by(|a, b| a == b) {
+            if run.first() == Some(&Some(state)) {
+                // Writing into a string does not fail.
+                write!(path, "M{at} {top}h{}V10H{at}z", run.len()).ok();
+            }
+            at += run.len();
+        }
+        if !path.is_empty() {
+            html.raw("<path class=\"").raw(class).raw("\" d=\"");
+            html.line(&path, path.len()).raw("\"/>");
+        }
     }
     html.raw("</svg>");
 }

@@ -121,11 +121,7 @@ fn page(size: &Size, text: &str) -> String {
         about: numbered(n),
         files: vec![ArtifactPath::from_names([text])],
         unit: Unit::Millis,
-        bars: if n.is_multiple_of(2) {
-            Bars::Stacked
-        } else {
-            Bars::EachColumn
-        },
+        bars: [Bars::Stacked, Bars::EachColumn, Bars::Strip][n % 3],
         rows_are: numbered(n),
         columns: vec![numbered(n); 4],
         rows: (0..100)
@@ -134,6 +130,7 @@ fn page(size: &Size, text: &str) -> String {
                 values: vec![Some(1e300), Some(f64::NAN), Some(-1.0), None],
                 note: numbered(n),
                 failed: true,
+                strip: (0..1000).map(|n| Some(n % 2 == 0)).collect(),
             })
             .collect(),
     };

@@ -95,6 +95,7 @@ pub(super) fn charts(with_trouble: bool) -> Vec<Chart> {
     let pressure = |some: &str, full: &str| format!("some {some} total=58761459\nfull {full} total=48012459\n");
     let documents = [
         ("network-outbound/connections.json", array(&connections)),
+        ("network-outbound/samples.json", array(&samples(with_trouble))),
         ("dns/lookups.json", array(&lookups)),
         ("cluster-health/api-server.json", array(&calls)),
         ("system/disks.json", array(&disks)),
@@ -122,6 +123,59 @@ fn connection(kind: &str, host: &str, [dns, tcp, tls, http]: [u64; 4]) -> String
     let all = dns + tcp + tls + http;
     format!(
         r#"{{"type":"{kind}","from":"node","host":"{host}","port":443,"start":"2026-11-20T09:12:01Z","millis":{all},"status":"Connected","dns":{{"millis":{dns}}},"tcp":[{{"address":"192.0.2.1:443","millis":{tcp}}}],"tls":{{"millis":{tls}}},"http":{{"millis":{http},"status":200}}}}"#
+    )
+}
+
+/// What the agent sampled in the day before: for some hours nobody did.
+fn samples(with_trouble: bool) -> Vec<String> {
+    let mut samples = vec![
+        stretch(
+            "AKS API Server",
+            ("2026-11-19T20:00:05Z", "2026-11-20T03:10:00Z"),
+            "Connected",
+            false,
+        ),
+        stretch(
+            "AKS API Server",
+            ("2026-11-20T05:30:00Z", "2026-11-20T09:12:00Z"),
+            "Connected",
+            false,
+        ),
+    ];
+    if with_trouble {
+        samples.extend([
+            stretch(
+                "Microsoft Entra ID",
+                ("2026-11-19T09:12:05Z", "2026-11-20T01:10:00Z"),
+                "Connected",
+                false,
+            ),
+            stretch(
+                "Microsoft Entra ID",
+                ("2026-11-20T01:10:05Z", "2026-11-20T01:48:00Z"),
+                "Error: TCP: no answer within 2 s",
+                true,
+            ),
+            stretch(
+                "Microsoft Entra ID",
+                ("2026-11-20T01:48:05Z", "2026-11-20T08:57:00Z"),
+                "Connected",
+                true,
+            ),
+            stretch(
+                "Microsoft Entra ID",
+                ("2026-11-20T08:57:05Z", "2026-11-20T09:12:00Z"),
+                "Error: TCP: no answer within 2 s",
+                true,
+            ),
+        ]);
+    }
+    samples
+}
+
+fn stretch(kind: &str, (start, end): (&str, &str), status: &str, continues: bool) -> String {
+    format!(
+        r#"{{"type":"{kind}","host":"example.com","port":443,"start":"{start}","end":"{end}","samples":600,"status":"{status}","meanMillis":14,"worstMillis":310,"continues":{continues}}}"#
     )
 }
 

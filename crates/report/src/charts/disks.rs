@@ -47,6 +47,7 @@ fn row(disk: Disk) -> Option<ChartRow> {
         ],
         note,
         failed: false,
+        ..ChartRow::default()
     })
 }
 

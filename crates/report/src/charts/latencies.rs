@@ -44,6 +44,7 @@ pub(super) fn connections(inputs: &dyn Inputs) -> Option<Chart> {
                 .collect(),
             note,
             failed: failed > 0 && !last.optional,
+            ..ChartRow::default()
         })
     };
     let mut rows: Vec<ChartRow> = targets.into_iter().filter_map(row).collect();
@@ -75,6 +76,7 @@ pub(super) fn lookups(inputs: &dyn Inputs) -> Option<Chart> {
             Some(error) => format!("{}: {error}", lookup.outcome),
             None => lookup.outcome.to_string(),
         },
+        ..ChartRow::default()
     };
     let lookups = elements::<Lookup>(inputs, &file)?;
     let mut rows: Vec<ChartRow> = lookups.into_iter().filter(asked).map(row).collect();
@@ -103,6 +105,7 @@ pub(super) fn api_calls(inputs: &dyn Inputs) -> Option<Chart> {
         },
         label: call.path,
         values: vec![Some(value(call.millis))],
+        ..ChartRow::default()
     };
     Some(Chart {
         title: "Requests to the API server".to_owned(),

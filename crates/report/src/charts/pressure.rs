@@ -56,6 +56,7 @@ fn row(resource: &str, line: &str) -> Option<ChartRow> {
         values,
         note: note.to_owned(),
         failed: false,
+        ..ChartRow::default()
     })
 }
 
