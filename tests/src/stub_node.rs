@@ -24,12 +24,17 @@ impl StubNode {
             name,
             namespace: format!("--namespace={namespace}"),
         };
-        // The label keeps the DaemonSet's own pods away from it.
-        let labels = json!({ "kubernetes.io/os": "stub" });
+        // Without room on it the pods of the DaemonSet stay away.
+        let labels = json!({ "kubernetes.io/os": "linux" });
         cluster.apply(&json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": name, "labels": labels } }));
+        // The controller of the DaemonSet takes over, and removes, what nobody owns.
+        let uid = cluster.kubectl(&["get", "node", name, "--output=jsonpath={.metadata.uid}"]);
+        let owner = json!({ "apiVersion": "v1", "kind": "Node", "name": name, "uid": uid, "controller": true });
         cluster.apply(&json!({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": { "name": name, "namespace": namespace, "labels": { "app": "aks-periscope" } },
+            "metadata": {
+                "name": name, "namespace": namespace, "labels": { "app": "aks-periscope" }, "ownerReferences": [owner],
+            },
             "spec": {
                 "nodeName": name, "automountServiceAccountToken": false, "tolerations": [{ "operator": "Exists" }],
                 "containers": [{ "name": "aks-periscope", "image": "i" }],
@@ -53,9 +58,9 @@ impl StubNode {
     /// When the API server refuses it.
     pub fn set_ready(&self, ready: bool) {
         let now = Timestamp::now().to_string();
-        let status = if ready { "True" } else { "False" };
+        let is_ready = if ready { "True" } else { "False" };
         let condition = json!({
-            "type": "Ready", "status": status, "reason": "Test", "message": "m",
+            "type": "Ready", "status": is_ready, "reason": "Test", "message": "m",
             "lastHeartbeatTime": now, "lastTransitionTime": now,
         });
         self.patch_status("node", &json!({ "status": { "conditions": [condition] } }).to_string());

@@ -37,7 +37,10 @@ fn a_run_id_makes_the_node_report_and_upload() {
         agent.row().filter(|row| row["status"]["runId"] == "first-run")
     });
     let seen = patched.elapsed();
-    assert!(row["spec"]["networkconfig"].is_string() && row["spec"]["networkoutbound"].is_string(), "{row:#}");
+    assert!(
+        row["spec"]["networkconfig"].is_string() && row["spec"]["networkoutbound"].is_string(),
+        "{row:#}"
+    );
     // The figure itself is the bench's; a row that came with the kubelet's next look at the ConfigMap is another thing.
     assert!(seen < Duration::from_secs(30), "{seen:?}");
 

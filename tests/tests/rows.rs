@@ -369,7 +369,10 @@ impl Place {
         let home = Home {
             namespace: self.namespace.clone(),
             node: node.parse().expect("a node's name"),
-            pod: Some(OwnPod { name: "agent".to_owned(), uid: None }),
+            pod: Some(OwnPod {
+                name: "agent".to_owned(),
+                uid: None,
+            }),
             version: "0.1.0".to_owned(),
         };
         RowsReporter::start(access, &home)
