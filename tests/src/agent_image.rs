@@ -92,7 +92,9 @@ fn import(cluster: &Cluster, archive: &Path) {
 }
 
 fn output(command: &mut Command) -> String {
-    let output = command.output().expect("a Debian machine that builds this has binutils");
+    let output = command
+        .output()
+        .expect("a Debian machine that builds this has binutils");
     assert!(
         output.status.success(),
         "{command:?}: {}",

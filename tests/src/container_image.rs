@@ -25,7 +25,11 @@ impl ContainerImage {
     /// An image for this machine's processor that runs `program`, an absolute path, and has nothing in it yet.
     pub fn new(program: &str, arguments: &[&str]) -> Self {
         Self {
-            architecture: if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
+            architecture: if cfg!(target_arch = "aarch64") {
+                "arm64"
+            } else {
+                "amd64"
+            },
             config: json!({ "Entrypoint": [program], "Cmd": arguments }),
             files: Vec::new(),
         }
@@ -55,14 +59,16 @@ impl ContainerImage {
     /// Adds a program at an absolute path.
     #[must_use]
     pub fn with_program(mut self, path: &str, content: Vec<u8>) -> Self {
-        self.files.push((path.trim_start_matches('/').to_owned(), EXECUTABLE, content));
+        self.files
+            .push((path.trim_start_matches('/').to_owned(), EXECUTABLE, content));
         self
     }
 
     /// Adds a file at an absolute path.
     #[must_use]
     pub fn with_file(mut self, path: &str, content: Vec<u8>) -> Self {
-        self.files.push((path.trim_start_matches('/').to_owned(), READABLE, content));
+        self.files
+            .push((path.trim_start_matches('/').to_owned(), READABLE, content));
         self
     }
 
@@ -190,6 +196,9 @@ mod tests {
             })
         );
         assert_eq!(entry(&layer, "usr/bin/x"), b"program");
-        assert!(entry(&layer, "usr/").is_empty(), "folders are listed before what is in them");
+        assert!(
+            entry(&layer, "usr/").is_empty(),
+            "folders are listed before what is in them"
+        );
     }
 }

@@ -1,8 +1,4 @@
 //! The agent on a real kubelet: from `kubectl apply` and a run id to rows and blobs.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tests look at files and run programs of their own"
-)]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

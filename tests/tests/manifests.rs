@@ -25,14 +25,14 @@ struct Deployment {
 
 impl Deployment {
     fn copied() -> Self {
-        let folder = TempDir::new().unwrap();
+        let folder = TempDir::new().expect("a temporary folder");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deployment");
         let copied = Command::new("cp")
             .arg("-r")
             .arg(source)
             .arg(folder.path())
             .status()
-            .unwrap();
+            .expect("the program is there");
         assert!(copied.success());
         let cluster = Services::running().cluster;
         let deployment = Self { folder, cluster };
@@ -51,27 +51,29 @@ impl Deployment {
 
     fn write(&self, path: &str, text: &str) {
         let path = self.folder.path().join("deployment").join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        fs::create_dir_all(path.parent().expect("a folder of the test")).expect("a folder of the test");
+        fs::write(path, text).expect("a test's own file");
     }
 
     /// As `envsubst` does.
     fn substitute(&self, path: &str, values: &[(&str, &str)]) {
         let path = self.folder.path().join("deployment").join(path);
-        let mut text = fs::read_to_string(&path).unwrap();
+        let mut text = fs::read_to_string(&path).expect("a test's own file");
         for (name, value) in values {
             assert!(text.contains(&format!("${{{name}}}")), "{name}");
             text = text.replace(&format!("${{{name}}}"), value);
         }
         assert!(!text.contains("${"), "{text}");
-        fs::write(path.with_file_name("kustomization.yaml"), text).unwrap();
+        fs::write(path.with_file_name("kustomization.yaml"), text).expect("a test's own file");
     }
 
     fn render(&self, folder: &str) -> Objects {
         let folder = self.folder.path().join("deployment").join(folder);
         Objects::parse(
             &self.cluster,
-            &self.cluster.kubectl(&["kustomize", folder.to_str().unwrap()]),
+            &self
+                .cluster
+                .kubectl(&["kustomize", folder.to_str().expect("a path in UTF-8")]),
         )
     }
 }
@@ -83,14 +85,14 @@ impl Objects {
     /// Read by the real parser, which knows all fields.
     fn parse(cluster: &Cluster, yaml: &str) -> Self {
         let arguments = ["create", "--dry-run=client", "--validate=strict", "-o", "json", "-f"];
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), yaml).unwrap();
-        let printed = cluster.kubectl(&[&arguments[..], &[file.path().to_str().unwrap()]].concat());
+        let file = tempfile::NamedTempFile::new().expect("as it was made");
+        fs::write(file.path(), yaml).expect("a test's own file");
+        let printed = cluster.kubectl(&[&arguments[..], &[file.path().to_str().expect("a path in UTF-8")]].concat());
         let objects = serde_json::Deserializer::from_str(&printed)
             .into_iter::<Value>()
             .map(|object| {
-                let object = object.unwrap();
-                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                let object = object.expect("as it was made");
+                let text = |value: &Value| value.as_str().expect("as it was made").to_owned();
                 let name = format!("{}/{}", text(&object["kind"]), text(&object["metadata"]["name"]));
                 (name, object)
             });
@@ -98,9 +100,7 @@ impl Objects {
     }
 
     fn get(&self, name: &str) -> &Value {
-        self.0
-            .get(name)
-            .unwrap_or_else(|| panic!("no {name} in {:?}", self.0.keys()))
+        self.0.get(name).expect("the object is among them")
     }
 
     fn container(&self) -> &Value {
@@ -108,8 +108,10 @@ impl Objects {
     }
 
     fn secret(&self, key: &str) -> String {
-        let encoded = self.get("Secret/azureblob-secret")["data"][key].as_str().unwrap();
-        String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()
+        let encoded = self.get("Secret/azureblob-secret")["data"][key]
+            .as_str()
+            .expect("as it was made");
+        String::from_utf8(STANDARD.decode(encoded).expect("as it was made")).expect("as it was made")
     }
 }
 
@@ -119,9 +121,9 @@ fn manifests(arguments: &[&str]) -> String {
         .args(arguments)
         .env_clear()
         .output()
-        .unwrap();
+        .expect("the program is there");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output.stdout).expect("as it was made")
 }
 
 /// The kustomization that `az aks kollect` writes (Periscope contract, section 3, step 8), but for the base's address.
@@ -265,7 +267,7 @@ fn a_component_is_what_the_option_prints(#[case] component: &str, #[case] option
 fn the_api_server_takes_the_single_file_as_it_is() {
     let cluster = Services::running().cluster;
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deployment/aks-periscope.yaml");
-    let text = fs::read_to_string(&file).unwrap();
+    let text = fs::read_to_string(&file).expect("a test's own file");
     let printed = Objects::parse(&cluster, &manifests(&[]));
     let objects = Objects::parse(&cluster, &text);
     for (name, object) in &printed.0 {
@@ -280,10 +282,16 @@ fn the_api_server_takes_the_single_file_as_it_is() {
         .split("\n---\n")
         .filter(|document| !document.contains("kind: Namespace\n"))
     {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), document).unwrap();
+        let file = tempfile::NamedTempFile::new().expect("as it was made");
+        fs::write(file.path(), document).expect("a test's own file");
         for mode in ["--server-side=false", "--server-side=true"] {
-            cluster.kubectl(&["apply", "--dry-run=server", mode, "-f", file.path().to_str().unwrap()]);
+            cluster.kubectl(&[
+                "apply",
+                "--dry-run=server",
+                mode,
+                "-f",
+                file.path().to_str().expect("a path in UTF-8"),
+            ]);
         }
     }
 }
@@ -325,14 +333,19 @@ impl Home {
         let archive = files
             .iter()
             .find(|path| path.extension().is_some_and(|end| end == "gz"));
-        let archive = archive.unwrap_or_else(|| panic!("{}", self.cluster.kubectl(&["logs", name, "-n", &self.name])));
+        assert!(
+            archive.is_some(),
+            "{}",
+            self.cluster.kubectl(&["logs", name, "-n", &self.name])
+        );
+        let archive = archive.expect("just asserted");
         let listed = Command::new(Services::running().binary)
             .arg("inspect")
             .arg(archive)
             .arg("--json")
             .output()
-            .unwrap();
-        states(&serde_json::from_slice(&listed.stdout).unwrap())
+            .expect("the program is there");
+        states(&serde_json::from_slice(&listed.stdout).expect("JSON"))
     }
 
     /// Runs `collect` once in that pod, to its end.
@@ -344,7 +357,7 @@ impl Home {
         spec["restartPolicy"] = "Never".into();
         let container = &mut spec["containers"][0];
         for probe in ["livenessProbe", "readinessProbe"] {
-            container.as_object_mut().unwrap().remove(probe);
+            container.as_object_mut().expect("as it was made").remove(probe);
         }
         container["args"] = json!([
             "collect",
@@ -357,7 +370,7 @@ impl Home {
         ]);
         change(container);
         // Agents of other tests tidy up in theirs.
-        for volume in spec["volumes"].as_array_mut().unwrap() {
+        for volume in spec["volumes"].as_array_mut().expect("as it was made") {
             if volume["hostPath"]["path"] == "/var/log/aks-periscope" {
                 volume["hostPath"]["path"] = self.folder().into();
             }
@@ -385,7 +398,7 @@ impl Drop for Home {
 
 /// The state of each item, but for what differs from one second to the next.
 fn states(listed: &Value) -> BTreeMap<String, String> {
-    let items = listed.as_array().unwrap().iter().filter_map(|item| {
+    let items = listed.as_array().expect("as it was made").iter().filter_map(|item| {
         let (path, state) = (item["path"].as_str()?, item["state"].as_str()?);
         let is_steady = !path.contains("container-logs/") && !path.contains("network-state/namespaces/");
         is_steady.then(|| (path.to_owned(), state.to_owned()))
@@ -432,9 +445,9 @@ fn without_a_capability_something_is_denied(#[case] capability: &str, #[case] it
     let turn = Turn::take();
     let cluster = &turn.services.cluster;
     let log = cluster.root().join("var/log/azure/only-for-adm.log");
-    fs::write(&log, "of a user of its own\n").unwrap();
-    chown(&log, Some(104), Some(4)).unwrap();
-    fs::set_permissions(&log, fs::Permissions::from_mode(0o640)).unwrap();
+    fs::write(&log, "of a user of its own\n").expect("a test's own file");
+    chown(&log, Some(104), Some(4)).expect("a test's own file");
+    fs::set_permissions(&log, fs::Permissions::from_mode(0o640)).expect("a test's own file");
     let name = format!("manifests-no-{}", capability.to_lowercase().replace('_', "-"));
     let home = Home::new(cluster, &name, "privileged");
     let state = |name: &str, change: &dyn Fn(&mut Value)| {
@@ -446,12 +459,12 @@ fn without_a_capability_something_is_denied(#[case] capability: &str, #[case] it
     let without = state("without", &|container| {
         let added = container["securityContext"]["capabilities"]["add"]
             .as_array_mut()
-            .unwrap();
+            .expect("as it was made");
         let before = added.len();
         added.retain(|name| name != capability);
         assert_eq!(added.len(), before - 1, "{capability} is among them");
     });
-    fs::remove_file(log).unwrap();
+    fs::remove_file(log).expect("a test's own file");
     assert_eq!(
         (with.as_deref(), without.as_deref()),
         (Some("collected"), Some("denied"))
@@ -476,7 +489,7 @@ fn a_restricted_pod_takes_what_it_may() {
             .iter()
             .position(|word| *word == state)
             .unwrap_or_else(|| panic!("no {state}: {counted}"));
-        words[at - 1].parse().unwrap()
+        words[at - 1].parse().expect("as it was made")
     };
     assert!(
         count("collected") > 10 && count("denied") > 10 && !counted.contains("failed"),

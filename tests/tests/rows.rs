@@ -65,6 +65,7 @@ async fn a_run_is_told_to_the_cli_and_to_kubectl() {
         planned: 14,
         running: vec!["system-logs", "container-logs"],
         bytes: 1 << 20,
+        waiting: None,
     };
     for reporter in &reporters {
         reporter.progress(&first, &progress).await;
