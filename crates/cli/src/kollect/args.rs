@@ -8,8 +8,12 @@ use secrecy::SecretString;
 /// Where archives go must be said: a storage account, `--to`, or both.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct KollectArgs {
-    /// Folder of this machine that the archives are fetched to, as DIR/<run-id>/<node>.zip
-    #[arg(long, value_name = "DIR")]
+    // Where a help text is no Markdown it is given as such.
+    #[arg(
+        help = "Folder of this machine that the archives are fetched to, as DIR/<run-id>/<node>.zip",
+        long,
+        value_name = "DIR"
+    )]
     pub(crate) to: Option<PathBuf>,
     /// Namespaces whose containers' logs are taken [default: kube-system]
     #[arg(long, value_name = "NAME ...", num_args = 1..)]
