@@ -181,7 +181,15 @@ fn build(architecture: Architecture) -> Result<PathBuf> {
         command.env(format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()), "rust-lld");
     }
     cargo(&mut command)?;
-    Ok(place::target().join(target).join("release/aks-periscope"))
+    let program = place::target().join(target).join("release/aks-periscope");
+    let stripped = program.with_extension("stripped");
+    let strip = if compiler == "musl-gcc" {
+        "strip".to_owned()
+    } else {
+        compiler.replace("gcc", "strip")
+    };
+    run(Command::new(strip).arg("-o").args([&stripped, &program]))?;
+    Ok(stripped)
 }
 
 fn cargo(command: &mut Command) -> Result<()> {
