@@ -8,6 +8,7 @@ mod collect;
 mod exit;
 mod hand_over;
 mod inspect;
+mod installation;
 mod judge;
 mod kollect;
 mod manifests;

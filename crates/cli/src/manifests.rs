@@ -10,6 +10,7 @@ use periscope_manifests::{Lists, PullPolicy, Settings, Storage, names, objects, 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::exit::{Ended, Exit, print};
+use crate::installation::{as_query, label, words};
 use crate::storage;
 
 /// The part of the role that lists Helm releases.
@@ -148,36 +149,6 @@ fn stored_at(args: StorageArgs) -> Result<Storage> {
         container,
         sas: sas.as_ref().map(as_query).unwrap_or_default(),
     })
-}
-
-/// With the `?` that agents of any age expect (Periscope contract, section 1.1); of a whole URL its query.
-fn as_query(sas: &SecretString) -> SecretString {
-    let sas = sas.expose_secret().trim();
-    let query = sas.split_once('?').map_or(sas, |(_, query)| query);
-    format!("?{query}").into()
-}
-
-/// The words of lists that are given apart by spaces or commas, as either shell habit has it.
-fn words(lists: &[String]) -> Vec<String> {
-    let words = lists.iter().flat_map(|list| list.split([' ', ',', '\t', '\n']));
-    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
-}
-
-/// A name that a namespace can have (RFC 1123 label).
-fn label(name: String) -> Result<String> {
-    let well_formed = (1..=63).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !name.starts_with('-')
-        && !name.ends_with('-');
-    if well_formed {
-        Ok(name)
-    } else {
-        Err(Ended::usage(format!(
-            "invalid namespace {name:?}: expected 1 to 63 of a-z 0-9 - beginning and ending with a letter or a digit"
-        )))
-    }
 }
 
 #[cfg(test)]

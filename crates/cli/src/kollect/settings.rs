@@ -8,11 +8,12 @@ use anyhow::Result;
 use jiff::Timestamp;
 use periscope_core::{Format, RunId};
 use periscope_manifests::{Lists, Settings as Manifests, Storage as StoredAs};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use super::args::{ClusterArgs, KollectArgs, StorageArgs};
 use crate::args;
 use crate::exit::{Ended, tell};
+use crate::installation::{as_query, label, words};
 use crate::run;
 use crate::storage::{self, StorageSettings};
 
@@ -75,9 +76,9 @@ impl Settings {
             ));
         }
         let lists = Lists {
-            container_logs: words(container_logs),
-            kube_objects: words(kube_objects),
-            node_logs: words(node_logs),
+            container_logs: words(&container_logs.unwrap_or_default()),
+            kube_objects: words(&kube_objects.unwrap_or_default()),
+            node_logs: words(&node_logs.unwrap_or_default()),
         };
         // The agents will read them with the same eyes.
         let read = run::Settings::check(as_agents_read(&lists, run_id, timeout), run::Beside::File)?;
@@ -153,23 +154,6 @@ fn check_storage(args: StorageArgs) -> Result<(Option<StorageSettings>, StoredAs
     Ok((Some(settings), stored_as))
 }
 
-/// With the `?` that agents of any age expect (Periscope contract, section 1.1); of a whole URL its query.
-fn as_query(sas: &SecretString) -> SecretString {
-    let sas = sas.expose_secret().trim();
-    let query = sas.split_once('?').map_or(sas, |(_, query)| query);
-    format!("?{query}").into()
-}
-
-/// The words of lists that are given apart by spaces or commas, as either shell habit has it.
-fn words(lists: Option<Vec<String>>) -> Vec<String> {
-    let lists = lists.unwrap_or_default();
-    let words = lists
-        .iter()
-        .flat_map(|list| list.split([' ', ',', '\t', '\n']))
-        .filter(|word| !word.is_empty());
-    words.map(str::to_owned).collect()
-}
-
 /// The settings of a run as the command line of `collect` would have them.
 fn as_agents_read(lists: &Lists, run_id: Option<String>, timeout: Option<String>) -> args::CollectArgs {
     let given = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
@@ -183,23 +167,6 @@ fn as_agents_read(lists: &Lists, run_id: Option<String>, timeout: Option<String>
     }
 }
 
-/// A name that a namespace can have (RFC 1123 label).
-fn label(name: String) -> Result<String> {
-    let well_formed = (1..=63).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !name.starts_with('-')
-        && !name.ends_with('-');
-    if well_formed {
-        Ok(name)
-    } else {
-        Err(Ended::usage(format!(
-            "invalid namespace {name:?}: expected 1 to 63 of a-z 0-9 - beginning and ending with a letter or a digit"
-        )))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -207,7 +174,8 @@ mod tests {
     use rstest::rstest;
     use secrecy::ExposeSecret as _;
 
-    use super::{Settings, as_query, words};
+    use super::Settings;
+    use crate::installation::{as_query, words};
     use crate::kollect::args::{ClusterArgs, KollectArgs, StorageArgs};
 
     fn args() -> KollectArgs {
@@ -257,7 +225,7 @@ mod tests {
     #[test]
     fn lists_may_have_spaces_or_commas() {
         let lists = vec!["a b".to_owned(), "c,d".to_owned(), " e, ".to_owned()];
-        assert_eq!(words(Some(lists)), ["a", "b", "c", "d", "e"]);
+        assert_eq!(words(&lists), ["a", "b", "c", "d", "e"]);
     }
 
     #[rstest]
