@@ -8,7 +8,7 @@ use periscope_core::{Finding, Verdict};
 
 use crate::bounds::{
     CHECKS_BYTES, EVIDENCE, FINDINGS_BYTES, MISSING_LINES, NAME_CHARS, NODES_BYTES, NODES_OF_A_FINDING, OPEN_FINDINGS,
-    QUOTE_CHARS, REASON_CHARS, REMEDY_CHARS, TITLE_CHARS,
+    REASON_CHARS, REMEDY_CHARS, TITLE_CHARS,
 };
 use crate::html::Html;
 use crate::overview::{SEVERITIES, write_verdict};
@@ -250,18 +250,9 @@ fn write_finding(html: &mut Html, across: &ClusterFinding, known: &Nodes<'_>, op
         html.text(&finding.remedy, REMEDY_CHARS).raw("</p>\n");
     }
     for piece in finding.evidence.iter().take(EVIDENCE) {
-        html.raw("<figure class=\"evidence\"><figcaption>")
-            .line(&piece.file, NAME_CHARS);
-        if let Some(line) = piece.line {
-            html.raw(" <span class=\"line\">line ")
-                .count(usize::try_from(line).unwrap_or(usize::MAX))
-                .raw("</span>");
-        }
-        html.raw("</figcaption>");
-        if !piece.quote.is_empty() {
-            html.raw("<pre>").text(&piece.quote, QUOTE_CHARS).raw("</pre>");
-        }
-        html.raw("</figure>\n");
+        findings::write_figure(html, piece, |html| {
+            html.line(&piece.file, NAME_CHARS);
+        });
     }
     findings::write_origin(html, finding);
     html.raw("</div></details>\n");

@@ -222,8 +222,15 @@ fn write_evidence(html: &mut Html, evidence: &[Evidence]) {
 }
 
 fn write_piece(html: &mut Html, piece: &Evidence) {
+    write_figure(html, piece, |html| {
+        html.file_link(&piece.file, &piece.quote);
+    });
+}
+
+/// A piece of evidence, its file named as `write_file` does.
+pub(crate) fn write_figure(html: &mut Html, piece: &Evidence, write_file: impl FnOnce(&mut Html)) {
     html.raw("<figure class=\"evidence\"><figcaption>");
-    html.file_link(&piece.file, &piece.quote);
+    write_file(html);
     if let Some(line) = piece.line {
         html.raw(" <span class=\"line\">line ")
             .count(usize::try_from(line).unwrap_or(usize::MAX))
