@@ -1,5 +1,6 @@
 //! One artifact on its way through the scan: cut into lines whatever the pieces it comes in, and each line looked at once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -347,7 +348,7 @@ fn graver(a: Option<Level>, b: Option<Level>) -> Option<Level> {
 fn quote(line: &[u8], at: usize, max: usize) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() <= max || at + BEFORE <= max {
-        let text = String::from_utf8_lossy(line.get(..max).unwrap_or(line));
+        let text = lossy(line.get(..max).unwrap_or(line));
         // A character that the cut went through has become a mark.
         let whole = if line.len() > max {
             text.trim_end_matches('\u{fffd}')
@@ -359,7 +360,12 @@ fn quote(line: &[u8], at: usize, max: usize) -> String {
     let ellipsis = "…";
     let from = at.saturating_sub(BEFORE);
     let part = line.get(from..).unwrap_or_default();
-    let part = String::from_utf8_lossy(part.get(..max).unwrap_or(part));
+    let part = lossy(part.get(..max).unwrap_or(part));
     let part = part.trim_matches('\u{fffd}');
     format!("{ellipsis}{}", cut(part, max - ellipsis.len()))
+}
+
+/// As [`String::from_utf8_lossy`], and fast where all is well.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }

@@ -8,6 +8,7 @@
 mod artifact;
 mod builtin;
 mod findings;
+mod fingerprint;
 mod glob;
 mod kept;
 mod line;

@@ -4,6 +4,8 @@
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, MatchKind, Span, packed};
 use memchr::memmem;
 
+use crate::fingerprint::{ordered, rarest};
+
 /// A literal found in a text: what it stands for, and where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found<T> {
@@ -58,7 +60,7 @@ impl<T: Copy> Search<T> {
                 None => names.push((literal, vec![target])),
             }
         }
-        let parts = shortest(names.iter().map(|(literal, _)| rarest(literal.as_bytes())));
+        let parts = parts(names.iter().map(|(literal, _)| literal.as_bytes()));
         let fast = Fast::new(&parts)?;
         let mut literals: Vec<_> = parts.iter().map(|_| Vec::new()).collect();
         for (text, targets) in &names {
@@ -151,36 +153,9 @@ impl Fast {
     }
 }
 
-/// Least that is left of a literal for the vector search.
-const MIN_REST: usize = 4;
-/// What stands at the start of literals and in most lines.
-const COMMON: [&str; 4] = ["level", "\"level\"", "\\\"level\\\"", "\"severity\""];
-/// Bytes at the start of a literal by which the vector search finds places to look at.
-const FINGERPRINT: usize = 3;
-
-/// The end of a literal that begins with the rarest bytes: the vector search stops wherever it sees how a literal begins,
-/// and many begin as most lines do.
-fn rarest(literal: &[u8]) -> &[u8] {
-    let rest = COMMON.iter().find_map(|common| literal.strip_prefix(common.as_bytes()));
-    let literal = rest.filter(|rest| rest.len() >= MIN_REST).unwrap_or(literal);
-    let starts = 0..=literal.len().saturating_sub(MIN_REST);
-    let score = |start: &usize| -> u32 { literal.iter().skip(*start).take(FINGERPRINT).map(|&b| rank(b)).sum() };
-    let start = starts.min_by_key(score).unwrap_or(0);
-    literal.get(start..).unwrap_or(literal)
-}
-
-/// How often a byte comes in logs, roughly.
-fn rank(byte: u8) -> u32 {
-    match byte {
-        b' ' => 12,
-        b'\\' => 11,
-        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b'"' | b':' => 10,
-        b'0'..=b'9' | b'/' | b'-' | b'.' => 9,
-        b'j' | b'k' | b'q' | b'v' | b'w' | b'x' | b'z' => 5,
-        b'a'..=b'z' | b'=' | b',' | b'_' => 7,
-        b'A'..=b'Z' => 3,
-        _ => 2,
-    }
+/// By which parts of them literals are searched, in the order of the search.
+fn parts<'a>(literals: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
+    ordered(shortest(literals.map(rarest)))
 }
 
 /// The literals that no other one is part of: a line with any literal has one of these.
@@ -203,7 +178,7 @@ mod tests {
     use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
     use proptest::prelude::*;
 
-    use super::{Fast, Search, rarest, shortest};
+    use super::{Fast, Search, parts, shortest};
 
     /// Every literal in the text: what it stands for, and where it begins.
     fn all<T: Copy + Ord>(search: &Search<T>, text: &[u8]) -> Vec<(T, usize)> {
@@ -216,7 +191,7 @@ mod tests {
 
     /// The same search without vector instructions.
     fn slow<'a>(literals: impl Iterator<Item = &'a str> + Clone) -> Search<usize> {
-        let parts = shortest(literals.clone().map(|literal| rarest(literal.as_bytes())));
+        let parts = parts(literals.clone().map(str::as_bytes));
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
             .kind(Some(AhoCorasickKind::DFA))
@@ -274,18 +249,5 @@ mod tests {
         assert!(search.next(b"a literal-2990 there", 0).is_none());
         let literals: [&[u8]; 4] = [b"ab", b"xaby", b"c", b"c"];
         assert_eq!(shortest(literals.into_iter()), [b"ab".as_slice(), b"c"]);
-    }
-
-    #[test]
-    fn the_rarest_part_of_a_literal_is_searched() {
-        for (literal, expected) in [
-            ("level=error", "=error"),
-            ("\"level\":\"warn", ":\"warn"),
-            (": E1", ": E1"),
-            (" F E1", "F E1"),
-            ("[error]", "[error]"),
-        ] {
-            assert_eq!(rarest(literal.as_bytes()), expected.as_bytes());
-        }
     }
 }
