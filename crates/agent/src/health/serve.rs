@@ -1,5 +1,6 @@
 //! The three paths over HTTP. Nothing that is asked changes anything, and nothing secret is said.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
@@ -12,10 +13,9 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -24,14 +24,12 @@ use super::Health;
 /// Where it listens unless told otherwise: for whoever is in the pod.
 pub const DEFAULT_HEALTH_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9180));
 
-/// Connections at a time; more wait in the kernel's queue. Probes and one scraper need two.
-const MAX_CONNECTIONS: usize = 8;
+/// Connections at a time. Probes and one scraper need two; the others are for those who come before them and stay: the more of them, the longer
+/// a new connection has for its request.
+const MAX_CONNECTIONS: usize = 32;
 
-/// How long a client may take for the head of its request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long one connection may last: one request.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one connection may last, from its first byte to its last: one request.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a request's head may take in memory; hyper's least.
 const MAX_HEAD_BYTES: usize = 8192;
@@ -40,25 +38,30 @@ const MAX_HEAD_BYTES: usize = 8192;
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Answers `/healthz`, `/readyz` and `/metrics` until `cancel` is cancelled.
+///
+/// Any pod that reaches the port may hold connections open. None is kept waiting for that: where there is no place left, the one that has been there
+/// longest loses its own.
 pub async fn serve(listener: TcpListener, health: Arc<Health>, cancel: CancellationToken) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    serve_within(CONNECTION_TIMEOUT, listener, health, cancel).await;
+}
+
+async fn serve_within(bound: Duration, listener: TcpListener, health: Arc<Health>, cancel: CancellationToken) {
     let mut connections = JoinSet::new();
+    // The oldest first.
+    let mut places: VecDeque<AbortHandle> = VecDeque::with_capacity(MAX_CONNECTIONS);
     loop {
-        let accepted = async {
-            // It is never closed.
-            let place = Arc::clone(&room).acquire_owned().await.ok();
-            (place, listener.accept().await)
-        };
         tokio::select! {
+            // What has ended is forgotten before more is taken, or it would grow under a flood of connections.
+            biased;
             () = cancel.cancelled() => return,
-            Some(_) = connections.join_next() => {}
-            (place, accepted) = accepted => match accepted {
+            Some(_) = connections.join_next() => places.retain(|place| !place.is_finished()),
+            accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
+                    if places.len() == MAX_CONNECTIONS && let Some(oldest) = places.pop_front() {
+                        oldest.abort();
+                    }
                     let health = Arc::clone(&health);
-                    connections.spawn(async move {
-                        let _place = place;
-                        answer_one(stream, &health).await;
-                    });
+                    places.push_back(connections.spawn(async move { answer_one(stream, &health, bound).await }));
                 }
                 Err(error) => {
                     tracing::debug!(%error, "A connection for health could not be taken.");
@@ -69,7 +72,7 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>, cancel: Cancellat
     }
 }
 
-async fn answer_one(stream: TcpStream, health: &Health) {
+async fn answer_one(stream: TcpStream, health: &Health, bound: Duration) {
     let service = service_fn(|request: Request<Incoming>| {
         let response = answer(health, request.method(), request.uri().path());
         async move { Ok::<_, Infallible>(response) }
@@ -77,10 +80,8 @@ async fn answer_one(stream: TcpStream, health: &Health) {
     let connection = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(MAX_HEAD_BYTES)
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
-    match timeout(CONNECTION_TIMEOUT, connection).await {
+    match timeout(bound, connection).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "A client that asked for health went away."),
         Err(_) => tracing::debug!("A client that asked for health took too long."),
@@ -120,11 +121,14 @@ mod tests {
 
     use super::*;
 
-    async fn start(health: &Arc<Health>) -> (SocketAddr, CancellationToken) {
+    /// Longer than any test lasts.
+    const LONG: Duration = Duration::from_hours(1);
+
+    async fn start(bound: Duration, health: &Arc<Health>) -> (SocketAddr, CancellationToken) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let cancel = CancellationToken::new();
-        tokio::spawn(serve(listener, Arc::clone(health), cancel.clone()));
+        tokio::spawn(serve_within(bound, listener, Arc::clone(health), cancel.clone()));
         (address, cancel)
     }
 
@@ -145,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn the_paths_say_how_it_is() {
         let health = Arc::new(Health::new());
-        let (address, _cancel) = start(&health).await;
+        let (address, _cancel) = start(LONG, &health).await;
         assert_eq!(status(address, "GET", "/healthz").await, 200);
         assert_eq!(status(address, "GET", "/readyz").await, 503);
         health.listening();
@@ -159,22 +163,39 @@ mod tests {
         assert_eq!(status(address, "GET", "/readyz").await, 503);
     }
 
+    /// Whether the server has given the connection up.
+    async fn is_lost(stream: &mut TcpStream) -> bool {
+        !matches!(stream.read(&mut [0]).await, Ok(1..))
+    }
+
     #[tokio::test]
-    async fn silent_clients_take_no_more_than_their_places_and_lose_them() {
-        let (address, _cancel) = start(&Arc::new(Health::new())).await;
-        let mut silent = Vec::new();
-        for _ in 0..MAX_CONNECTIONS {
-            silent.push(TcpStream::connect(address).await.unwrap());
+    async fn silent_clients_keep_nobody_from_an_answer() {
+        let (address, _cancel) = start(LONG, &Arc::new(Health::new())).await;
+        let mut silent = VecDeque::new();
+        for _ in 0..3 * MAX_CONNECTIONS {
+            silent.push_back(TcpStream::connect(address).await.unwrap());
         }
-        let start = tokio::time::Instant::now();
+        // None of them leaves by itself.
         assert_eq!(status(address, "GET", "/healthz").await, 200);
-        let waited = start.elapsed();
-        assert!(waited >= HEAD_TIMEOUT / 2 && waited < CONNECTION_TIMEOUT, "{waited:?}");
+        // Who came first has made room, and nobody more than was needed.
+        assert!(is_lost(silent.front_mut().unwrap()).await);
+        let last = silent.back_mut().unwrap();
+        last.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+            .await
+            .unwrap();
+        assert!(!is_lost(last).await);
+    }
+
+    #[tokio::test]
+    async fn a_silent_client_loses_its_connection() {
+        let (address, _cancel) = start(Duration::from_millis(1), &Arc::new(Health::new())).await;
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        assert!(is_lost(&mut silent).await);
     }
 
     #[tokio::test]
     async fn a_long_head_is_refused() {
-        let (address, _cancel) = start(&Arc::new(Health::new())).await;
+        let (address, _cancel) = start(LONG, &Arc::new(Health::new())).await;
         let answer = ask(
             address,
             &format!("GET /healthz HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000)),
