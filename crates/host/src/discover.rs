@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::mounts::RemoteMounts;
-use crate::view::View;
+use crate::mounts::{RemoteMounts, points};
+use crate::view::{View, is_within};
 use crate::{HostError, HostPath, HostRoot, RootOrigin};
 
 /// Set by the kubelet in every container of a pod.
@@ -18,7 +18,7 @@ const IN_POD_VARIABLE: &str = "KUBERNETES_SERVICE_HOST";
 /// Where the manifests of the first Periscope mount the node's `/etc`.
 const MOUNTED_ETC: &str = "etchostlogs";
 
-/// Folders of the node that those manifests mount at their own place.
+/// Where those manifests mount folders of the node at their own place. What no mount holds there is the container's.
 const MOUNTED_AT_THEIR_PLACE: [&str; 2] = ["/var/log", "/run/systemd/resolve"];
 
 /// Finds the node as seen from the folder `own`, which is `/` outside of tests.
@@ -62,7 +62,7 @@ pub(crate) fn open_root(folder: &Path, origin: RootOrigin) -> Result<HostRoot, H
 
 /// The node as far as the pod has mounted it; the container's own files are not shown.
 #[expect(clippy::disallowed_methods, reason = "this crate is the one that reaches the node")]
-fn pod_mounts(own: &Path) -> Result<HostRoot, HostError> {
+pub(crate) fn pod_mounts(own: &Path) -> Result<HostRoot, HostError> {
     let (base, path) = open_folder(own)?;
     let mut visible = Vec::new();
     let mut overlays = Vec::new();
@@ -70,7 +70,12 @@ fn pod_mounts(own: &Path) -> Result<HostRoot, HostError> {
         overlays.push(("/etc".to_owned(), etc));
         visible.push("/etc".to_owned());
     }
-    visible.extend(MOUNTED_AT_THEIR_PLACE.map(str::to_owned));
+    let is_of_the_node = |point: &String| MOUNTED_AT_THEIR_PLACE.iter().any(|folder| is_within(point, folder));
+    visible.extend(
+        points(&own.join("proc/self/mountinfo"))
+            .into_iter()
+            .filter(is_of_the_node),
+    );
     // The kernel's own files are the node's, unless `/proc` is that of a container: kthreadd is in no other namespace.
     if std::fs::read_to_string(own.join("proc/2/comm")).is_ok_and(|name| name == "kthreadd\n") {
         visible.extend(["/proc".to_owned(), "/sys".to_owned()]);
@@ -130,6 +135,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::Absence;
 
     fn place(own: &Path, files: &[&str]) {
         for file in files {
@@ -166,12 +172,16 @@ mod tests {
     }
 
     #[rstest]
-    #[case::etc_from_where_it_is_mounted("/etc/resolv.conf", Some("resolv.conf"))]
-    #[case::logs_at_their_place("/var/log/syslog", Some("syslog"))]
-    #[case::files_of_the_container("/opt/app", None)]
-    #[case::etc_of_the_container("/etc/hosts", None)]
-    #[case::proc_of_the_container("/proc/1/comm", None)]
-    fn mounts_of_a_pod(#[case] path: &str, #[case] content: Option<&str>) {
+    #[case::etc_from_where_it_is_mounted("/etc/resolv.conf", Ok("resolv.conf"))]
+    #[case::logs_at_their_place("/var/log/syslog", Ok("syslog"))]
+    #[case::no_such_log("/var/log/none", Err(Absence::NotPresent))]
+    #[case::nothing_mounted_at_the_place("/run/systemd/resolve/resolv.conf", Err(Absence::Denied))]
+    #[case::mounted_by_somebody_else("/run/secrets/token", Err(Absence::Denied))]
+    #[case::files_of_the_container("/opt/app", Err(Absence::Denied))]
+    #[case::not_even_in_the_container("/opt/none/x", Err(Absence::Denied))]
+    #[case::etc_of_the_container("/etc/hosts", Err(Absence::NotPresent))]
+    #[case::proc_of_the_container("/proc/1/comm", Err(Absence::Denied))]
+    fn mounts_of_a_pod(#[case] path: &str, #[case] expected: Result<&str, Absence>) {
         let own = TempDir::new().unwrap();
         place(
             own.path(),
@@ -179,14 +189,37 @@ mod tests {
                 "etchostlogs/resolv.conf",
                 "etc/hosts",
                 "var/log/syslog",
+                "run/systemd/resolve/resolv.conf",
+                "run/secrets/token",
                 "opt/app",
                 "proc/1/comm",
             ],
         );
+        let mounted = |point| format!("29 22 0:53 / {point} rw - ext4 /dev/sdb1 rw\n");
+        fs::create_dir(own.path().join("proc/self")).unwrap();
+        fs::write(
+            own.path().join("proc/self/mountinfo"),
+            ["/", "/var/log", "/run/secrets"].map(mounted).concat(),
+        )
+        .unwrap();
         let root = discover_own(own.path(), true).unwrap();
         let read = root.read_text(&HostPath::new(path).unwrap(), 100);
-        assert_eq!(read.ok().as_deref(), content);
+        assert_eq!(read.as_deref().map_err(HostError::absence), expected);
         assert!(!root.is_own_root());
+    }
+
+    #[test]
+    fn a_log_folder_of_the_containers_own_shows_no_logs() {
+        let own = TempDir::new().unwrap();
+        place(own.path(), &["var/log/x"]);
+        let root = HostRoot::mounted_into(own.path()).unwrap();
+        for path in ["/var/log/x", "/var/log/pods", "/var", "/"] {
+            let error = root.metadata(&HostPath::new(path).unwrap()).unwrap_err();
+            assert!(matches!(error, HostError::NotShown { .. }), "{path}: {error}");
+        }
+        let found = root.glob("/var/log/*").unwrap();
+        assert!(found.paths.is_empty());
+        assert_eq!(found.unread.len(), 1, "that nothing was found says nothing");
     }
 
     #[test]

@@ -18,6 +18,13 @@ pub enum HostError {
         /// The path asked for.
         path: String,
     },
+    /// Nothing can be said of it: this process runs in a pod, and what the pod has mounted of the node does not hold the
+    /// path. The node may well have it.
+    #[error("{path} of the node is not mounted into this pod; an installation that mounts the node's root sees it")]
+    NotShown {
+        /// The path asked for.
+        path: String,
+    },
     /// The kernel refused it to this process.
     #[error("{path} may not be read")]
     Denied {
@@ -102,7 +109,7 @@ pub enum HostError {
 pub enum Absence {
     /// It does not exist on this node.
     NotPresent,
-    /// This process may not have it.
+    /// This process may not have it, or is not shown whether it exists.
     Denied,
     /// It exists, but is nothing to collect: on a FUSE or network mount, or a FIFO where a log should be.
     NotApplicable,
@@ -115,7 +122,9 @@ impl HostError {
     pub fn absence(&self) -> Absence {
         match self {
             Self::NotFound { .. } => Absence::NotPresent,
-            Self::Denied { .. } | Self::Confined { .. } | Self::LinkRefused { .. } => Absence::Denied,
+            Self::NotShown { .. } | Self::Denied { .. } | Self::Confined { .. } | Self::LinkRefused { .. } => {
+                Absence::Denied
+            }
             Self::RemoteFileSystem { .. } | Self::WrongKind { .. } => Absence::NotApplicable,
             Self::TooLarge { .. } | Self::Path(_) | Self::Root { .. } | Self::Connect { .. } | Self::Io { .. } => {
                 Absence::Failed

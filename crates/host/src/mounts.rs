@@ -3,7 +3,7 @@
 //! Only the list of mounts is read (`proc_pid_mountinfo(5)`); a mount itself is never touched.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -144,6 +144,24 @@ fn remote_points(mountinfo: &str, prefix: &str) -> Vec<(String, String)> {
 
 fn is_remote(fstype: &str) -> bool {
     REMOTE_TYPES.contains(&fstype) || fstype.starts_with("fuse.")
+}
+
+/// Every mount point of a list of mounts; none where it cannot be read.
+pub(crate) fn points(list: &Path) -> Vec<String> {
+    let mut mountinfo = Vec::new();
+    let file = rustix::fs::open(list, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map(File::from);
+    let read = file
+        .map_err(io::Error::from)
+        .and_then(|file| file.take(MAX_MOUNTINFO_BYTES).read_to_end(&mut mountinfo));
+    if let Err(error) = read {
+        tracing::debug!(list = %list.display(), %error, "The list of mounts cannot be read.");
+    }
+    let mountinfo = String::from_utf8_lossy(&mountinfo);
+    mountinfo
+        .lines()
+        .filter_map(parse_line)
+        .map(|(point, _)| point)
+        .collect()
 }
 
 /// Mount point and file system type: `36 35 98:0 /root /point options [optional…] - fstype source superoptions`.

@@ -43,6 +43,8 @@ pub(crate) enum Refusal {
     Os(Errno),
     /// A mount that may hang, with its file system type.
     Remote(String),
+    /// The view does not show whether it is there.
+    NotShown,
 }
 
 impl From<Errno> for Refusal {
@@ -56,6 +58,7 @@ impl From<Refusal> for io::Error {
         match refusal {
             Refusal::Os(errno) => errno.into(),
             Refusal::Remote(fstype) => Self::other(format!("on a {fstype} mount")),
+            Refusal::NotShown => Self::other("not mounted into this pod"),
         }
     }
 }
@@ -160,6 +163,10 @@ impl Walk<'_> {
 
     fn step(&self, name: &[u8]) -> Result<(OwnedFd, rustix::fs::Stat), Refusal> {
         let real = self.real(Some(name));
+        // What lies beside the folders that are shown is the container's, and so is that something is missing there.
+        if !self.view.leads_to(&real) {
+            return Err(Refusal::NotShown);
+        }
         // Before the first touch: even a handle of a dead NFS mount waits for its server.
         if let Some(fstype) = self.view.mounts.at(&real) {
             return Err(Refusal::Remote(fstype));
@@ -188,7 +195,7 @@ impl Walk<'_> {
     fn end(mut self) -> Result<Resolved, Refusal> {
         let real = self.real(None);
         if !self.view.shows(&real) {
-            return Err(Errno::NOENT.into());
+            return Err(Refusal::NotShown);
         }
         let handle = match self.trail.pop() {
             Some((_, handle)) => handle,
@@ -409,6 +416,7 @@ mod tests {
         fs::write(pod.path().join("opt/of-the-container"), "").unwrap();
         fs::write(pod.path().join("run/resolv.conf"), "").unwrap();
         symlink("../run/resolv.conf", node.path().join("etc/resolv.conf")).unwrap();
+        symlink("/usr/share/zone", node.path().join("etc/zone")).unwrap();
         let mut view = view(pod.path(), "");
         let etc = rustix::fs::open(node.path().join("etc"), HANDLE, Mode::empty()).unwrap();
         view.overlays.push(("/etc".into(), etc));
@@ -418,7 +426,16 @@ mod tests {
         assert_eq!(real("/etc/secret"), Ok("/etc/secret".into()));
         assert_eq!(real("/etc/resolv.conf"), Ok("/run/resolv.conf".into()));
         assert_eq!(real("/etc/of-the-container"), Err(Refusal::Os(Errno::NOENT)));
-        assert_eq!(real("/opt/of-the-container"), Err(Refusal::Os(Errno::NOENT)));
+        for unseen in [
+            "/opt/of-the-container",
+            "/opt/nowhere",
+            "/nowhere/x",
+            "/srv",
+            "/",
+            "/etc/zone",
+        ] {
+            assert_eq!(real(unseen), Err(Refusal::NotShown), "{unseen}");
+        }
     }
 
     proptest! {

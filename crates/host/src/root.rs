@@ -83,6 +83,11 @@ impl HostRoot {
         discover::open_root(folder, RootOrigin::Explicit)
     }
 
+    /// The node as far as a pod has mounted it whose own root is `own`: [`HostError::NotShown`] is said of all the rest.
+    pub fn mounted_into(own: &Path) -> Result<Self, HostError> {
+        discover::pod_mounts(own)
+    }
+
     pub(crate) fn new(view: View, origin: RootOrigin, path: PathBuf) -> Self {
         let kernel_resolves = resolve::kernel_resolves(view.base.as_fd());
         Self {
@@ -277,6 +282,7 @@ fn refused(path: &HostPath) -> impl FnOnce(Refusal) -> HostError {
     move |refusal| match refusal {
         Refusal::Os(errno) => HostError::from_io(&path, errno.into()),
         Refusal::Remote(fstype) => HostError::RemoteFileSystem { path, fstype },
+        Refusal::NotShown => HostError::NotShown { path },
     }
 }
 

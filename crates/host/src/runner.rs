@@ -152,7 +152,7 @@ impl CommandRunner for HostCommands {
         if self.root.origin() == RootOrigin::PodMounts {
             return Err(CommandError::Denied {
                 program: command.display(),
-                reason: "only some folders of the node are mounted here".to_owned(),
+                reason: "only some folders of the node are mounted into this pod, and not its root".to_owned(),
             });
         }
         let program = self.find(command)?;

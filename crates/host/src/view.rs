@@ -28,16 +28,24 @@ impl View {
 
     /// Whether the file at `real`, a path without links, is the node's.
     pub(crate) fn shows(&self, real: &[u8]) -> bool {
-        self.visible.as_ref().is_none_or(|folders| {
-            folders.iter().any(|folder| {
-                real.strip_prefix(folder.as_bytes())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-            })
-        })
+        self.visible
+            .as_ref()
+            .is_none_or(|folders| folders.iter().any(|folder| is_within(real, folder)))
+    }
+
+    /// Whether the way to `real`, a path without links, is known: it is the node's, or above what is.
+    pub(crate) fn leads_to(&self, real: &[u8]) -> bool {
+        self.shows(real) || self.visible.iter().flatten().any(|folder| is_within(folder, real))
     }
 
     /// Whether the kernel alone can resolve a path: there is one folder, and no mount to keep out of.
     pub(crate) fn is_plain(&self) -> bool {
         self.overlays.is_empty() && self.visible.is_none() && self.mounts.is_empty()
     }
+}
+
+/// Whether a path is a folder's or of what lies in it.
+pub(crate) fn is_within(path: impl AsRef<[u8]>, folder: impl AsRef<[u8]>) -> bool {
+    let rest = path.as_ref().strip_prefix(folder.as_ref());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
