@@ -9,7 +9,7 @@ use kube::Client;
 use periscope_core::{NodeName, RunId};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -28,6 +28,13 @@ pub const MAX_QUEUED: usize = 16;
 /// How long a run that waits lets an election go on. Who is first in line knows it within a second or two, and who is to stand in for it may have to
 /// wait for minutes.
 const ELECTION_TIME: Duration = Duration::from_secs(15);
+
+/// How long another agent may have the folder at the start: one that was told to end is killed when its pod's grace period is over, 60 s in our
+/// manifests. It ends on its own well before, and with the next agent its run would be made twice at a time.
+const ENDED_WITHIN: Duration = Duration::from_secs(65);
+
+/// Time between two looks whether it has ended.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What a few kilobytes on the node's disk may take: a node whose disk hangs is one to tell of.
 const DISK_TIME: Duration = Duration::from_secs(5);
@@ -69,7 +76,7 @@ struct Wanted {
 }
 
 impl Agent {
-    /// An agent that does only its node's part of a run; see [`with_election`](Self::with_election). Reads what it remembers.
+    /// An agent that does only its node's part of a run; see [`with_election`](Self::with_election).
     pub fn new(settings: AgentSettings, collect: Arc<dyn Collect>, reporter: Arc<dyn Reporter>) -> Self {
         let client = settings.client.clone();
         let client = client.map(|client| (client, settings.namespace.clone()));
@@ -79,7 +86,7 @@ impl Agent {
             election: Arc::new(Decided(false)),
             health: Arc::new(Health::new()),
             credentials: Arc::new(PodCredentials::new(client, settings.sources.clone())),
-            memory: Arc::new(Mutex::new(Memory::open(&settings.folder))),
+            memory: Arc::new(Mutex::new(Memory::new(&settings.folder))),
             settings,
         }
     }
@@ -101,6 +108,9 @@ impl Agent {
     /// Makes runs until `cancel` is cancelled; ends then within the grace period.
     pub async fn run(self, cancel: CancellationToken) {
         let agent = Arc::new(self);
+        if cancel.run_until_cancelled(agent.recall()).await.is_none() {
+            return agent.health.over();
+        }
         let (queue, mut wanted) = mpsc::channel(MAX_QUEUED);
         let hearing = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&agent).hear(queue)));
         let mut next = None;
@@ -120,6 +130,26 @@ impl Agent {
         }
         drop(hearing);
         agent.health.over();
+    }
+
+    /// Recalls what agents before this one did, once the last of them has ended. One that does not end is of another installation, and has the
+    /// folder to itself.
+    async fn recall(&self) {
+        let until = Instant::now() + ENDED_WITHIN;
+        let mut told = false;
+        loop {
+            let memory = Arc::clone(&self.memory);
+            let can_wait = Instant::now() < until;
+            // Of a disk that hangs nothing is recalled.
+            if on_disk(move || lock(&memory).recall(can_wait)).await.unwrap_or(true) {
+                return;
+            }
+            if !std::mem::replace(&mut told, true) {
+                let folder = self.settings.folder.display();
+                tracing::info!("Waiting for another agent on this node to end, which has {folder}.");
+            }
+            sleep(LOOK).await;
+        }
     }
 
     /// Hears of runs, for ever, and puts those that were not made yet into the queue.

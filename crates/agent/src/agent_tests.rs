@@ -375,6 +375,36 @@ async fn an_end_in_the_middle_is_told_in_time_and_the_run_made_again(
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_next_agent_waits_for_one_that_still_ends() {
+    let node = Node::new("a");
+    node.script(&[Script::Long]);
+    let first = node.start();
+    assert_eq!(node.told(2).await, whole("a")[..2]);
+    let second = node.start();
+    sleep(Duration::from_mins(1)).await;
+    assert!(node.nothing_told());
+    first.end().await;
+    assert_eq!(node.told(1).await, ["a ends: interrupted Partial"]);
+    assert_eq!(node.told(3).await[2], "a attempt 2 ends: Complete");
+    second.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_beside_another_one_is_of_use_and_ends_while_it_waits() {
+    let node = Node::new("a");
+    let first = node.start();
+    assert_eq!(node.told(3).await, whole("a"));
+    node.start().end().await;
+    let second = node.start();
+    sleep(Duration::from_mins(1)).await;
+    assert!(node.nothing_told());
+    // It cannot know that the other one has made it.
+    assert_eq!(node.told(3).await, whole("a"));
+    first.end().await;
+    second.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_agent_ends_at_once() {
     let node = Node::new("");
     let running = node.start();

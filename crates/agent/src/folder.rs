@@ -3,12 +3,14 @@
 //! It knows what it made by its name and removes nothing else: whatever somebody put beside it stays, and so does the folder around it.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use periscope_core::{NodeName, RunId};
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType};
+
+use crate::own_folder::open_folder;
 
 /// Runs whose archives stay.
 pub const KEPT_RUNS: usize = 3;
@@ -131,11 +133,6 @@ fn remove(top: &OwnedFd, left: &Left) -> u64 {
         tracing::debug!(run = %left.run, freed, "Removed an older run from the node.");
     }
     freed
-}
-
-fn open_folder(at: impl AsFd, path: impl rustix::path::Arg) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(at, path, flags, Mode::empty())?)
 }
 
 fn names(folder: &OwnedFd) -> io::Result<Vec<String>> {

@@ -15,6 +15,7 @@ mod health;
 mod memory;
 #[cfg(test)]
 mod mock_api;
+mod own_folder;
 mod part;
 mod reporter;
 pub mod rows;
@@ -29,7 +30,8 @@ pub use election::{Decided, Election};
 pub use folder::KEPT_RUNS;
 pub use forward::PROGRESS_EVERY;
 pub use health::{DEFAULT_HEALTH_ADDRESS, Health, Kind, Metric, MoreMetrics, serve};
-pub use memory::{MAX_ATTEMPTS, OWN_FOLDER};
+pub use memory::MAX_ATTEMPTS;
+pub use own_folder::OWN_FOLDER;
 pub use reporter::{Ending, Reporter, Run, Silent};
 pub use secret::{Credentials, SECRET_NAME, StorageCredentials};
 pub use trigger::{CONFIG_MAP_NAME, WATCH_READ_TIMEOUT};

@@ -1,9 +1,7 @@
 //! Remembers runs across restarts of the pod, in a file on the node: one that is finished is not made again, one that was ended in the middle is.
 
 use std::collections::VecDeque;
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,10 +9,8 @@ use jiff::Timestamp;
 use periscope_core::RunId;
 use serde::{Deserialize, Serialize};
 
-use crate::{Part, small_file};
-
-/// The agent's own folder, below the one that the archives are in.
-pub const OWN_FOLDER: &str = ".agent";
+use crate::Part;
+use crate::own_folder::{OWN_FOLDER, OwnFolder};
 
 /// The file's name.
 const FILE: &str = "runs.json";
@@ -71,34 +67,75 @@ struct Runs {
 #[derive(Debug)]
 pub(crate) struct Memory {
     runs: VecDeque<Known>,
-    file: PathBuf,
+    /// The agent's folder, which its own is in.
+    folder: PathBuf,
+    /// Once it could be had.
+    own: Option<OwnFolder>,
     /// The last write failed, and that was said.
     failing: bool,
 }
 
 impl Memory {
-    /// Reads what is remembered below the agent's folder. What cannot be read is forgotten, and said.
-    pub(crate) fn open(folder: &Path) -> Self {
-        let own = folder.join(OWN_FOLDER);
-        let file = own.join(FILE);
-        let read = small_file::read(&file, MAX_BYTES).and_then(|text| match text {
+    /// Remembers nothing that was before it; see [`recall`](Self::recall).
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self {
+            runs: VecDeque::new(),
+            folder: folder.to_owned(),
+            own: None,
+            failing: false,
+        }
+    }
+
+    /// Reads what earlier agents remembered below the agent's folder, and keeps others from writing there from now on. `false` where another
+    /// agent has it and that `can_wait`. What cannot be read is forgotten, and said.
+    pub(crate) fn recall(&mut self, can_wait: bool) -> bool {
+        let own = match self.take_own() {
+            Err(error) if can_wait && error.kind() == io::ErrorKind::WouldBlock => return false,
+            own => own,
+        };
+        self.say(&own);
+        self.own = own.ok();
+        true
+    }
+
+    /// The folder, with what is in it added to what is known where it was not had before.
+    fn take_own(&mut self) -> io::Result<OwnFolder> {
+        if let Some(own) = self.own.take() {
+            return Ok(own);
+        }
+        let own = OwnFolder::open(&self.folder)?;
+        let runs = self.read(&own);
+        self.add(runs);
+        Ok(own)
+    }
+
+    fn read(&self, own: &OwnFolder) -> VecDeque<Known> {
+        let read = own.read(FILE, MAX_BYTES).and_then(|text| match text {
             Some(text) => serde_json::from_slice::<Runs>(&text).map_err(io::Error::from),
             None => Ok(Runs::default()),
         });
-        let mut runs = read.unwrap_or_else(|error| {
+        let runs = read.unwrap_or_else(|error| {
+            let file = self.file();
             tracing::warn!(
                 "Earlier runs are forgotten, as {} cannot be read: {error}.",
                 file.display()
             );
             Runs::default()
         });
-        let surplus = runs.runs.len().saturating_sub(MAX_RUNS);
-        runs.runs.drain(..surplus);
-        Self {
-            runs: runs.runs,
-            file,
-            failing: false,
-        }
+        runs.runs
+    }
+
+    /// Adds the runs that were before, as far as nothing newer is known of them.
+    fn add(&mut self, mut runs: VecDeque<Known>) {
+        runs.retain(|known| !self.knows(&known.id));
+        runs.append(&mut self.runs);
+        let surplus = runs.len().saturating_sub(MAX_RUNS);
+        runs.drain(..surplus);
+        self.runs = runs;
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join(OWN_FOLDER).join(FILE)
     }
 
     /// A run's id came: it is to be made, even by the next process. `false` when that was done before.
@@ -175,30 +212,44 @@ impl Memory {
 
     /// A disk that is full now may have room when the run is over, so each change is tried to be written.
     fn write(&mut self) {
-        let written = self.try_write();
+        let mut written = self.try_write();
         if let Err(error) = &written
+            && error.kind() == io::ErrorKind::NotFound
+        {
+            // Somebody removed the folder: it is made anew.
+            self.own = None;
+            written = self.try_write();
+        }
+        self.say(&written);
+    }
+
+    fn try_write(&mut self) -> io::Result<()> {
+        let own = self.take_own()?;
+        let text = serde_json::to_vec(&serde_json::json!({ "runs": self.runs }))?;
+        let written = own.write(FILE, &text);
+        self.own = Some(own);
+        written
+    }
+
+    /// Says once that it fails.
+    fn say<T>(&mut self, written: &io::Result<T>) {
+        if let Err(error) = written
             && !self.failing
         {
+            let file = self.file();
             tracing::warn!(
                 "Runs are not remembered for now, and would be made again by another pod: cannot write {}: {error}.",
-                self.file.display()
+                file.display()
             );
         }
         self.failing = written.is_err();
-    }
-
-    fn try_write(&self) -> io::Result<()> {
-        if let Some(own) = self.file.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(own)?;
-        }
-        let text = serde_json::to_vec(&serde_json::json!({ "runs": self.runs }))?;
-        small_file::write(&self.file, &text)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::symlink;
 
     use rstest::rstest;
 
@@ -212,30 +263,40 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
     }
 
+    /// What an agent knows that begins with this folder.
+    fn open(folder: &Path) -> Memory {
+        let mut memory = Memory::new(folder);
+        assert!(memory.recall(false));
+        memory
+    }
+
     #[test]
     fn a_finished_run_is_not_accepted_again_by_the_next_process() {
         let folder = tempfile::tempdir().unwrap();
-        let mut memory = Memory::open(folder.path());
+        let mut memory = open(folder.path());
         assert!(memory.accept(&id("a"), at(0)));
         assert_eq!(memory.begin(&id("a"), at(0)), Some(1));
         memory.end(&id("a"), Part::Node);
         assert!(memory.accept(&id("a"), at(1)));
         memory.end(&id("a"), Part::Cluster);
-        for mut memory in [memory, Memory::open(folder.path())] {
+        for _ in 0..2 {
             assert!(!memory.accept(&id("a"), at(2)));
             assert_eq!(memory.begin(&id("a"), at(2)), None);
             assert!(memory.unfinished(at(2)).is_empty());
+            drop(memory);
+            memory = open(folder.path());
         }
     }
 
     #[test]
     fn an_unfinished_run_is_resumed_with_what_is_left_of_it() {
         let folder = tempfile::tempdir().unwrap();
-        let mut memory = Memory::open(folder.path());
+        let mut memory = open(folder.path());
         memory.begin(&id("a"), at(0));
         memory.end(&id("a"), Part::Node);
         memory.accept(&id("queued"), at(1));
-        let mut memory = Memory::open(folder.path());
+        drop(memory);
+        let mut memory = open(folder.path());
         assert_eq!(memory.unfinished(at(60)), [id("a"), id("queued")]);
         assert!(memory.has_ended(&id("a"), Part::Node));
         assert!(!memory.has_ended(&id("a"), Part::Cluster));
@@ -253,21 +314,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join(OWN_FOLDER)).unwrap();
         fs::write(folder.path().join(OWN_FOLDER).join(FILE), text).unwrap();
-        let mut memory = Memory::open(folder.path());
+        let mut memory = open(folder.path());
         assert!(memory.unfinished(at(0)).is_empty());
         assert!(memory.accept(&id("a"), at(0)));
-        assert_eq!(Memory::open(folder.path()).unfinished(at(0)), [id("a")]);
+        drop(memory);
+        assert_eq!(open(folder.path()).unfinished(at(0)), [id("a")]);
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
         let folder = tempfile::tempdir().unwrap();
-        let mut memory = Memory::open(folder.path());
+        let mut memory = open(folder.path());
         let longest = "x".repeat(120);
         for number in 0..MAX_RUNS + 10 {
             memory.begin(&id(&format!("{longest}{number}")), at(0));
         }
-        assert_eq!(Memory::open(folder.path()).unfinished(at(0)).len(), MAX_RUNS);
+        drop(memory);
+        assert_eq!(open(folder.path()).unfinished(at(0)).len(), MAX_RUNS);
     }
 
     #[test]
@@ -275,7 +338,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        let mut memory = Memory::open(&file);
+        let mut memory = open(&file);
         assert!(memory.accept(&id("a"), at(0)));
         memory.begin(&id("a"), at(0));
         memory.end(&id("a"), Part::Node);
@@ -288,10 +351,61 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let full = folder.path().join("full");
         fs::write(&full, "").unwrap();
-        let mut memory = Memory::open(&full);
+        let mut memory = open(&full);
         memory.begin(&id("a"), at(0));
         fs::remove_file(&full).unwrap();
         memory.end(&id("a"), Part::Node);
-        assert!(Memory::open(&full).has_ended(&id("a"), Part::Node));
+        drop(memory);
+        assert!(open(&full).has_ended(&id("a"), Part::Node));
+    }
+
+    #[rstest]
+    #[case::its_own_folder("agents/.agent")]
+    #[case::the_one_above("agents")]
+    fn nothing_is_written_through_a_link(#[case] link: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        let link = folder.path().join(link);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(outside.path(), &link).unwrap();
+        let agents = folder.path().join("agents");
+        let mut memory = open(&agents);
+        memory.begin(&id("a"), at(0));
+        memory.end(&id("a"), Part::Node);
+        assert!(memory.has_ended(&id("a"), Part::Node));
+        // Which is said: see `say`.
+        assert!(memory.failing);
+        let why = OwnFolder::open(&agents).unwrap_err();
+        assert_eq!(why.to_string(), "there is a link or a file, expected a folder");
+        // What is not empty is not removed.
+        fs::remove_dir(outside.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut memory = open(folder.path());
+        memory.begin(&id("a"), at(0));
+        fs::remove_dir_all(folder.path()).unwrap();
+        memory.end(&id("a"), Part::Node);
+        drop(memory);
+        assert!(open(folder.path()).has_ended(&id("a"), Part::Node));
+    }
+
+    #[test]
+    fn what_another_agent_remembered_meanwhile_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = open(folder.path());
+        first.begin(&id("a"), at(0));
+        let mut second = Memory::new(folder.path());
+        assert!(!second.recall(true));
+        second.begin(&id("b"), at(1));
+        first.end(&id("a"), Part::Node);
+        drop(first);
+        second.end(&id("b"), Part::Node);
+        drop(second);
+        let third = open(folder.path());
+        assert_eq!(third.unfinished(at(2)), [id("a"), id("b")]);
+        assert!(third.has_ended(&id("a"), Part::Node) && third.has_ended(&id("b"), Part::Node));
     }
 }

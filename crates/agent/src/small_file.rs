@@ -1,18 +1,24 @@
-//! Small files of the agent: what is mounted for it to read, and what it remembers. Reading is bounded, waits for no writer of a pipe, and takes
-//! regular files only; writing is whole or not at all.
+//! Small files that are mounted for the agent to read. Reading is bounded, waits for no writer of a pipe, and takes regular files only.
 //!
 //! Not for the node's own files: those are read through [`HostRoot`](periscope_host::HostRoot).
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::path::Arg;
 
 /// The file's bytes; `None` when there is no such file. Links are followed: the kubelet puts mounted keys behind two of them.
 pub(crate) fn read(path: &Path, max: usize) -> io::Result<Option<Vec<u8>>> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+    read_at(CWD, path, OFlags::empty(), max)
+}
+
+/// The same of a file in an open folder, opened with `more` flags.
+pub(crate) fn read_at(folder: impl AsFd, path: impl Arg, more: OFlags, max: usize) -> io::Result<Option<Vec<u8>>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY | more;
+    let file = match rustix::fs::openat(folder, path, flags, Mode::empty()) {
         Ok(file) => file,
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -29,24 +35,10 @@ pub(crate) fn read(path: &Path, max: usize) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Replaces the file, or makes it, for its owner only. When the process is killed in the middle, the old one is still there. It is not
-/// waited for the disk, which may take seconds where it is busy: after a loss of power the file may be empty.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension("new");
-    // What a crash left behind is no reason to fail, and nothing to write through.
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let mut file = File::from(rustix::fs::open(&unfinished, flags, Mode::RUSR | Mode::WUSR)?);
-    file.write_all(bytes)?;
-    fs::rename(&unfinished, path)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::fs;
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -65,17 +57,5 @@ mod tests {
         assert_eq!(read(&folder.path().join("none"), 8).unwrap(), None);
         assert_eq!(read(&path.join("none"), 8).unwrap(), None);
         assert_eq!(read(folder.path(), 8).unwrap_err().to_string(), "it is no regular file");
-    }
-
-    #[test]
-    fn a_written_file_replaces_the_old_one_and_is_private() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("runs.json");
-        fs::write(folder.path().join("runs.new"), "left behind by a crash").unwrap();
-        write(&path, b"old").unwrap();
-        write(&path, b"new").unwrap();
-        assert_eq!(read(&path, 10).unwrap().unwrap(), b"new");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(!folder.path().join("runs.new").exists());
     }
 }
