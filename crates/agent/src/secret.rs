@@ -13,6 +13,7 @@ use kube::Api;
 use kube::Client;
 use kube::api::ListParams;
 use secrecy::SecretString;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::configuration::{Folder, Sources, keys, trimmed};
@@ -73,8 +74,9 @@ impl StorageCredentials {
 pub(crate) struct PodCredentials {
     client: Option<(Client, String)>,
     sources: Sources,
-    /// Was found out once, so that no run asks in vain again.
-    may_not_get: AtomicBool,
+    /// The last answer came to a list, and not to a get. Asked first is what was answered last, so that not every run asks in vain; rights that
+    /// are given or taken meanwhile count all the same.
+    lists: AtomicBool,
 }
 
 impl PodCredentials {
@@ -83,7 +85,7 @@ impl PodCredentials {
         Self {
             client,
             sources,
-            may_not_get: AtomicBool::new(false),
+            lists: AtomicBool::new(false),
         }
     }
 
@@ -91,20 +93,11 @@ impl PodCredentials {
     pub(crate) async fn of_api(&self) -> Option<StorageCredentials> {
         let (client, namespace) = self.client.as_ref()?;
         let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
-        let mut answer = None;
-        if !self.may_not_get.load(Ordering::Relaxed) {
-            answer = Some(timeout(ANSWER_TIMEOUT, api.get_opt(SECRET_NAME)).await);
-            if let Some(Ok(Err(kube::Error::Api(status)))) = &answer
-                && status.code == 403
-            {
-                self.may_not_get.store(true, Ordering::Relaxed);
-                answer = None;
-            }
+        let lists = self.lists.load(Ordering::Relaxed);
+        let mut answer = self.ask(&api, lists).await;
+        if is_refusal(&answer) {
+            answer = self.ask(&api, !lists).await;
         }
-        let answer = match answer {
-            Some(answer) => answer,
-            None => timeout(ANSWER_TIMEOUT, listed(&api)).await,
-        };
         match answer {
             Ok(Ok(secret)) => {
                 let credentials = StorageCredentials::of_secret(secret?, &self.sources);
@@ -120,6 +113,24 @@ impl PodCredentials {
             }
         }
     }
+
+    async fn ask(&self, api: &Api<Secret>, lists: bool) -> Answer {
+        let answer = if lists {
+            timeout(ANSWER_TIMEOUT, listed(api)).await
+        } else {
+            timeout(ANSWER_TIMEOUT, api.get_opt(SECRET_NAME)).await
+        };
+        if matches!(answer, Ok(Ok(_))) {
+            self.lists.store(lists, Ordering::Relaxed);
+        }
+        answer
+    }
+}
+
+type Answer = Result<kube::Result<Option<Secret>>, Elapsed>;
+
+fn is_refusal(answer: &Answer) -> bool {
+    matches!(answer, Ok(Err(kube::Error::Api(status))) if status.code == 403)
 }
 
 /// The historic role may list and not get.
@@ -210,6 +221,26 @@ mod tests {
             assert!(credentials.of_api().await.is_some());
         }
         assert_eq!(asked.await.unwrap(), [GET, LIST, LIST]);
+    }
+
+    #[tokio::test]
+    async fn rights_that_change_count_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let listed = (200, json!({"metadata": {}, "items": [secret()]}));
+        let answers = [
+            vec![refused(), refused()],
+            // A right to list is given,
+            vec![refused(), listed],
+            // and one to get in its place.
+            vec![refused(), (200, secret())],
+            vec![(200, secret())],
+        ];
+        let (client, asked) = mock_api(answers.concat());
+        let credentials = PodCredentials::new(Some((client, "ns".into())), mounted(folder.path()));
+        for is_given in [false, true, true, true] {
+            assert_eq!(credentials.of_api().await.is_some(), is_given);
+        }
+        assert_eq!(asked.await.unwrap(), [GET, LIST, GET, LIST, LIST, GET, GET]);
     }
 
     #[tokio::test]
