@@ -210,6 +210,42 @@ pub(crate) async fn glob(root: &HostRoot, sink: &Sink, pattern: &str) -> Vec<Hos
     }
 }
 
+/// The first path at which there is something; else the first that cannot be asked about, which opening it then says.
+/// Blocks.
+pub(crate) fn first_of(root: &HostRoot, paths: &[&str]) -> Option<HostPath> {
+    let places = || paths.iter().filter_map(|path| HostPath::new(path).ok());
+    let mut there = places().filter(|path| root.metadata(path).is_ok());
+    let unknown = |path: &HostPath| !matches!(root.metadata(path), Err(HostError::NotFound { .. }));
+    there.next().or_else(|| places().find(unknown))
+}
+
+/// Why it is not known whether there is something at these paths and patterns; `None` where all of them can be looked at.
+/// Blocks.
+pub(crate) fn unseen<'a>(root: &HostRoot, patterns: impl IntoIterator<Item = &'a str>) -> Option<HostError> {
+    patterns.into_iter().find_map(|pattern| match root.glob(pattern) {
+        Ok(matches) => matches.unread.into_iter().next(),
+        Err(error) => Some(error),
+    })
+}
+
+/// Records that nothing was found at these paths and patterns, which is `state` for this reason; but where they cannot be
+/// looked at, that this is so.
+pub(crate) async fn record_none(
+    root: &HostRoot,
+    sink: &Sink,
+    name: &str,
+    patterns: &[&str],
+    (state, reason): (State, &str),
+) {
+    let asked: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+    let root = root.clone();
+    match off_thread(move || unseen(&root, asked.iter().map(String::as_str))).await {
+        Ok(None) => sink.record(name, state, reason),
+        Ok(Some(error)) => drop(record(sink, name, &error)),
+        Err(error) => sink.record(name, State::Failed, error.to_string()),
+    }
+}
+
 /// Records that a file was not had, and why.
 pub(crate) fn record(sink: &Sink, name: &str, error: &HostError) -> State {
     let state = state_of(error);

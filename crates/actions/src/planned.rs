@@ -7,7 +7,7 @@ use periscope_core::{PlannedItem, State};
 use periscope_host::{Confinement, EntryKind, HostError, HostPath, HostRoot};
 
 use crate::commands::CommandRow;
-use crate::host_files::{inflated_name, reason_of, state_of, too_old};
+use crate::host_files::{inflated_name, reason_of, state_of, too_old, unseen};
 
 /// The bits of a mode that let anybody run a file.
 const ANY_EXECUTE: u32 = 0o111;
@@ -128,6 +128,8 @@ pub(crate) fn command(root: &HostRoot, row: &CommandRow) -> PlannedItem {
     };
     if row.programs.iter().any(|path| is_program(&path)) {
         PlannedItem::new(row.artifact, line)
+    } else if let Some(error) = unseen(root, row.programs.iter().copied()) {
+        refused(row.artifact, &line, &error)
     } else {
         let reason = format!("the node has none of {}", row.programs.join(", "));
         PlannedItem::missing(row.artifact, State::NotPresent, reason).source(line)
@@ -143,7 +145,7 @@ mod tests {
     use std::time::Duration;
 
     use periscope_core::{Content, State};
-    use periscope_host::{HostPath, NetworkChoice};
+    use periscope_host::{HostPath, HostRoot, NetworkChoice};
     use periscope_testkit::HostFixture;
 
     use super::{command, first_of, matching};
@@ -198,5 +200,7 @@ mod tests {
             Some("the node has none of /usr/sbin/tool, /sbin/tool")
         );
         assert_eq!(item.source.as_deref(), Some("/usr/sbin/tool -c"));
+        let unseen = HostRoot::mounted_into(&HostFixture::new().real_path("/")).unwrap();
+        assert_eq!(command(&unseen, &ROW).state, State::Denied);
     }
 }

@@ -139,12 +139,16 @@ impl Action for Cni {
         let table = |rows: &Vec<CniPlugin>| plugins::as_table(rows);
         keep(sink, names::CNI_PLUGINS, PLUGINS_TABLE, &found.plugins, table).await;
         if found.ranges.is_empty() && found.given.is_empty() {
-            for name in [names::CNI_ADDRESSES, ADDRESSES_TABLE] {
-                sink.record(
-                    name,
+            // Which plugins there are is in the configurations.
+            let (state, reason) = match &found.configurations {
+                Err(error) if !matches!(error, HostError::NotFound { .. }) => (state_of(error), reason_of(error)),
+                _ => (
                     State::NotApplicable,
-                    "the plugin host-local gives no addresses here",
-                );
+                    "the plugin host-local gives no addresses here".to_owned(),
+                ),
+            };
+            for name in [names::CNI_ADDRESSES, ADDRESSES_TABLE] {
+                sink.record(name, state, &reason);
             }
         } else {
             let table = |rows: &Vec<AddressRange>| addresses::as_table(rows, &found.given);

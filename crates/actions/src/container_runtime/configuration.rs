@@ -3,7 +3,7 @@
 use periscope_core::{ArtifactSpec, Content, Sink, State};
 use periscope_host::{HostPath, HostRoot};
 
-use crate::host_files::{collect, glob, off_thread, record};
+use crate::host_files::{collect, glob, off_thread, record, record_none};
 
 /// Largest file that is read; the usual ones have some kilobytes.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
@@ -54,7 +54,11 @@ pub(super) async fn gather(root: &HostRoot, sink: &Sink) {
     }
     if found == 0 {
         let reason = "there is no configuration file of containerd, CRI-O or docker";
-        sink.record("files", State::NotPresent, reason);
+        let patterns: Vec<_> = TOML_FILES
+            .into_iter()
+            .chain(OTHER_FILES.map(|(path, _)| path))
+            .collect();
+        record_none(root, sink, "files", &patterns, (State::NotPresent, reason)).await;
     }
 }
 

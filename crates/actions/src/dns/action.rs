@@ -157,13 +157,13 @@ impl Dns {
         for (path, artifact) in NODE_FILES {
             copy(&self.vantage.root, sink, path, artifact).await;
         }
-        match &found.kubelet_resolv_conf {
-            Some(path) => copy(&self.vantage.root, sink, path, names::KUBELET_RESOLV_CONF).await,
-            None => sink.record(
-                names::KUBELET_RESOLV_CONF,
-                State::NotApplicable,
-                "the kubelet names no file of its own, or one that is here under another name",
-            ),
+        let (root, name) = (&self.vantage.root, names::KUBELET_RESOLV_CONF);
+        if let Some(path) = &found.kubelet_resolv_conf {
+            copy(root, sink, path, name).await;
+        } else {
+            let reason = "the kubelet names no file of its own, or one that is here under another name";
+            let none = (State::NotApplicable, reason);
+            host_files::record_none(root, sink, name, &KnownKubelet::PLACES, none).await;
         }
         for (path, artifact) in POD_FILES {
             match &self.vantage.own {
@@ -304,6 +304,7 @@ mod tests {
 
     use periscope_core::State;
     use periscope_documents::{Lookup, Outcome, from_lines, names};
+    use periscope_host::HostRoot;
     use periscope_testkit::{ActionRun, HostFixture};
     use tokio::net::UdpSocket;
 
@@ -316,9 +317,13 @@ mod tests {
 
     /// Runs the action where no name server listens on the port that it asks.
     async fn run(node: &HostFixture, pod: Option<&HostFixture>, settings: Settings) -> ActionRun {
+        run_on(node.root(), pod, settings).await
+    }
+
+    async fn run_on(root: HostRoot, pod: Option<&HostFixture>, settings: Settings) -> ActionRun {
         let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let vantage = Vantage {
-            root: node.root(),
+            root,
             own: pod.map(HostFixture::root),
             access: None,
             settings,
@@ -390,6 +395,18 @@ mod tests {
             [names::POD_RESOLV_CONF, "clusterDNS of the kubelet"]
         );
         assert!(run.text(names::LOOKUPS_TABLE).starts_with("SERVER "));
+    }
+
+    #[tokio::test]
+    async fn what_a_pod_does_not_see_of_its_node_is_not_missing_there() {
+        let pod = HostFixture::new().file("/etc/resolv.conf", "nameserver 127.0.0.1\n");
+        let unseen = HostRoot::mounted_into(&pod.real_path("/")).unwrap();
+        let run = run_on(unseen, Some(&pod), Settings::default()).await;
+        for name in super::NODE_FILES.map(|(_, name)| name) {
+            assert_eq!(run.state(name), State::Denied, "{name}");
+        }
+        assert_eq!(run.state(names::KUBELET_RESOLV_CONF), State::Denied);
+        assert_eq!(run.state(names::POD_RESOLV_CONF), State::Collected);
     }
 
     #[tokio::test]

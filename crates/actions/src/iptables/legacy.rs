@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use periscope_core::{Content, Sink, State};
 use periscope_documents::names;
-use periscope_host::{CommandRunner, HostPath, HostRoot, NetworkChoice};
+use periscope_host::{CommandRunner, HostError, HostPath, HostRoot, NetworkChoice};
 
 use crate::commands::{self, CommandRow};
-use crate::host_files::off_thread;
+use crate::host_files::{off_thread, reason_of, state_of};
 
 const TABLES: &str = "/proc/1/net/ip_tables_names";
 /// A table's name on each line.
@@ -31,19 +31,24 @@ const LEGACY: CommandRow = CommandRow {
 pub(super) async fn collect(root: &HostRoot, commands: &dyn CommandRunner, sink: &Sink) {
     let root = root.clone();
     let why_not = off_thread(move || why_not(&root)).await;
-    match why_not.unwrap_or_else(|error| Some(error.to_string())) {
-        Some(reason) => sink.record(LEGACY.artifact, State::NotApplicable, reason),
+    match why_not.unwrap_or_else(|error| Some((State::Failed, error.to_string()))) {
+        Some((state, reason)) => sink.record(LEGACY.artifact, state, reason),
         None => drop(commands::collect(commands, sink, &LEGACY).await),
     }
 }
 
-/// Why the legacy backend is not asked: it has no tables, or it is the one that is shown anyway. Blocks.
-fn why_not(root: &HostRoot) -> Option<String> {
+/// Why the legacy backend is not asked: it has no tables, or it is the one that is shown anyway; or its tables may not be
+/// seen. Blocks.
+fn why_not(root: &HostRoot) -> Option<(State, String)> {
     let tables = HostPath::new(TABLES)
-        .ok()
-        .and_then(|path| root.read_text(&path, MAX_TABLES_BYTES).ok());
-    if tables.is_none_or(|tables| tables.trim().is_empty()) {
-        return Some("the legacy backend has no tables".to_owned());
+        .map_err(HostError::from)
+        .and_then(|path| root.read_text(&path, MAX_TABLES_BYTES));
+    match tables {
+        Ok(tables) if !tables.trim().is_empty() => {}
+        Ok(_) | Err(HostError::NotFound { .. }) => {
+            return Some((State::NotApplicable, "the legacy backend has no tables".to_owned()));
+        }
+        Err(error) => return Some((state_of(&error), reason_of(&error))),
     }
     let identity = |path: &str| {
         let metadata = root.metadata(&HostPath::new(path).ok()?).ok()?;
@@ -51,7 +56,7 @@ fn why_not(root: &HostRoot) -> Option<String> {
     };
     let shown = identity(SHOWN);
     let is_shown = shown.is_some() && PROGRAMS.iter().any(|path| identity(path) == shown);
-    is_shown.then(|| format!("{SHOWN} shows the legacy backend"))
+    is_shown.then(|| (State::NotApplicable, format!("{SHOWN} shows the legacy backend")))
 }
 
 #[cfg(test)]
@@ -59,13 +64,14 @@ mod tests {
     use periscope_testkit::HostFixture;
 
     use super::{SHOWN, TABLES, why_not};
+    use periscope_core::State;
 
     #[test]
     fn it_is_asked_where_it_has_tables_that_are_not_shown() {
         let node = HostFixture::new();
         assert_eq!(
-            why_not(&node.root()).as_deref(),
-            Some("the legacy backend has no tables")
+            why_not(&node.root()),
+            Some((State::NotApplicable, "the legacy backend has no tables".to_owned()))
         );
         let node = node
             .file(TABLES, "nat\n")

@@ -13,9 +13,10 @@ use periscope_host::{CommandRunner, HostError, HostPath, HostProcess, HostRoot};
 use tokio::io::AsyncWriteExt;
 
 use super::configuration::{self, AZURE_JSON, CERTIFICATE_FLAGS, CERTIFICATES, UNIT_FILES};
+use super::known::KnownKubelet;
 use super::settings::Source;
 use super::{certificates, credentials, process, settings};
-use crate::host_files::{collect, glob, off_thread, reason_of, record, state_of};
+use crate::host_files::{collect, glob, off_thread, reason_of, record, record_none, state_of};
 use crate::planned;
 
 /// Largest configuration file that is read.
@@ -100,12 +101,13 @@ impl Action for Kubelet {
 
 /// What there is of the kubelet on the node. Blocks.
 fn plan(root: &HostRoot) -> Vec<PlannedItem> {
-    let process = process::find(root).ok().flatten();
-    let process = process.as_ref();
-    let mut items = vec![match process {
-        Some(process) => PlannedItem::new(CMDLINE, format!("/proc/{}/cmdline", process.pid)),
-        None => PlannedItem::missing(CMDLINE, State::NotPresent, "no kubelet is running"),
+    let found = process::find(root);
+    let mut items = vec![match &found {
+        Ok(Some(process)) => PlannedItem::new(CMDLINE, format!("/proc/{}/cmdline", process.pid)),
+        Ok(None) => PlannedItem::missing(CMDLINE, State::NotPresent, "no kubelet is running"),
+        Err(error) => PlannedItem::missing(CMDLINE, state_of(error), reason_of(error)),
     }];
+    let process = found.as_ref().ok().and_then(Option::as_ref);
     for (name, paths) in [
         ("config.yaml", configuration::configurations(process)),
         (KUBECONFIG, configuration::kubeconfigs(process)),
@@ -192,7 +194,8 @@ impl Kubelet {
     async fn settings(&self, sink: &Sink, sources: &[Source], process: Option<&HostProcess>) {
         if sources.is_empty() && process.is_none() {
             let reason = "neither a kubelet process nor its configuration was found";
-            return sink.record(names::KUBELET_SETTINGS, State::NotPresent, reason);
+            let none = (State::NotPresent, reason);
+            return record_none(&self.root, sink, names::KUBELET_SETTINGS, &KnownKubelet::PLACES, none).await;
         }
         let (mut settings, problems) = settings::in_force(sources, process);
         settings.version = process::version(&self.commands).await;
@@ -215,7 +218,8 @@ impl Kubelet {
             }
         }
         if seen.is_empty() {
-            sink.record("files", State::NotPresent, "there is no unit file of the kubelet");
+            let reason = "there is no unit file of the kubelet";
+            record_none(&self.root, sink, "files", &UNIT_FILES, (State::NotPresent, reason)).await;
         }
     }
 

@@ -3,7 +3,7 @@
 use periscope_host::HostProcess;
 
 /// Where the configuration is when the command line does not say: kubeadm's place, and that of AKS.
-const CONFIGURATIONS: [&str; 2] = ["/var/lib/kubelet/config.yaml", "/etc/default/kubeletconfig.json"];
+pub(super) const CONFIGURATIONS: [&str; 2] = ["/var/lib/kubelet/config.yaml", "/etc/default/kubeletconfig.json"];
 
 /// Where the kubeconfig is when the command line does not say: the place of AKS, and kubeadm's.
 const KUBECONFIGS: [&str; 2] = ["/var/lib/kubelet/kubeconfig", "/etc/kubernetes/kubelet.conf"];

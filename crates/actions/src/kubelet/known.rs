@@ -20,6 +20,13 @@ pub(crate) struct KnownKubelet {
 }
 
 impl KnownKubelet {
+    /// Where it is looked for: its process, and its configuration where no process names another one.
+    pub(crate) const PLACES: [&str; 3] = [
+        "/proc",
+        configuration::CONFIGURATIONS[0],
+        configuration::CONFIGURATIONS[1],
+    ];
+
     /// Looks at the node. Blocks.
     pub(crate) fn look(root: &HostRoot) -> Self {
         let process = process::find(root).ok().flatten();

@@ -16,9 +16,10 @@ use periscope_sampling::History;
 use super::history;
 use super::probe::Prober;
 use super::resolver::SystemResolver;
-use super::standing;
+use super::standing::{self, Unnamed};
 use super::target::OutboundTarget;
 use super::tls::TrustStores;
+use crate::host_files::record_none;
 use crate::kubelet::KnownKubelet;
 use crate::table;
 use crate::vantage::{Vantage, own_network};
@@ -71,7 +72,7 @@ pub(crate) struct NetworkOutbound {
 struct Prepared {
     prober: Prober,
     targets: Vec<OutboundTarget>,
-    unknown: Vec<(&'static str, String)>,
+    unknown: Vec<Unnamed>,
     proxies: String,
     history: Result<History, history::NoHistory>,
 }
@@ -107,11 +108,12 @@ impl Action for NetworkOutbound {
     async fn run(&self, cx: &ActionContext) -> Result<(), ActionError> {
         let prepared = self.vantage.look(Self::prepare).await?;
         let sink = &cx.sink;
-        for (kind, why) in &prepared.unknown {
-            sink.record(&kind.to_lowercase().replace(' ', "-"), State::NotApplicable, why);
+        for Unnamed { kind, state, why } in &prepared.unknown {
+            sink.record(&kind.to_lowercase().replace(' ', "-"), *state, why);
         }
         if prepared.proxies.is_empty() {
-            sink.record(PROXIES, State::NotPresent, "no proxy is set");
+            let none = (State::NotPresent, "no proxy is set");
+            record_none(&self.vantage.root, sink, PROXIES, &[ENVIRONMENT_FILE], none).await;
         } else {
             sink.document(ArtifactSpec::new(PROXIES, Content::Text), prepared.proxies)
                 .await;

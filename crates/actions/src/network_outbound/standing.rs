@@ -1,10 +1,12 @@
 //! The targets that every node should reach, from what is known of its cluster.
 
+use periscope_core::State;
 use periscope_host::HostRoot;
 
 use super::target::{HTTP_1_1, OutboundTarget, Trust};
 use crate::Settings;
 use crate::api_server::ApiServer;
+use crate::host_files::{reason_of, state_of};
 
 /// What the types are called: the original's words, which readers of its results know (Periscope contract, section 1.2).
 pub(super) const INTERNET: &str = "Internet";
@@ -23,12 +25,30 @@ const HTTPS_PORT: u16 = 443;
 /// The domains of AKS API servers: public, China, US Government.
 const AKS_DOMAINS: [&str; 3] = [".azmk8s.io", ".azk8s.cn", ".containerservice.azure.us"];
 
-/// The targets, and of those that cannot be named: which, and why not.
+/// A target that cannot be named: which, how that ends, and why.
+#[derive(Debug)]
+pub(super) struct Unnamed {
+    pub(super) kind: &'static str,
+    pub(super) state: State,
+    pub(super) why: String,
+}
+
+impl Unnamed {
+    fn not_applicable(kind: &'static str, why: impl Into<String>) -> Self {
+        Self {
+            kind,
+            state: State::NotApplicable,
+            why: why.into(),
+        }
+    }
+}
+
+/// The targets, and those that cannot be named.
 pub(super) fn targets(
     root: &HostRoot,
     api_server: Option<&ApiServer>,
     settings: &Settings,
-) -> (Vec<OutboundTarget>, Vec<(&'static str, String)>) {
+) -> (Vec<OutboundTarget>, Vec<Unnamed>) {
     let mut targets = Vec::new();
     let mut unknown = Vec::new();
     match settings.internet_target.parse::<OutboundTarget>() {
@@ -38,7 +58,7 @@ pub(super) fn targets(
             optional: true,
             ..target
         }),
-        Err(error) => unknown.push((INTERNET, error.to_string())),
+        Err(error) => unknown.push(Unnamed::not_applicable(INTERNET, error.to_string())),
     }
     match api_server {
         Some(server) => targets.push(OutboundTarget {
@@ -46,10 +66,13 @@ pub(super) fn targets(
             path: Some("/readyz".to_owned()),
             ..OutboundTarget::https(API_SERVER, &server.host, server.port)
         }),
-        None => unknown.push((API_SERVER, "no API server is known on this node".to_owned())),
+        None => unknown.push(Unnamed::not_applicable(
+            API_SERVER,
+            "no API server is known on this node",
+        )),
     }
     match tunnel(root, api_server) {
-        Some((host, port)) => targets.push(OutboundTarget {
+        Ok((host, port)) => targets.push(OutboundTarget {
             tls: Some(Trust::Cluster),
             alpn: KONNECTIVITY,
             path: None,
@@ -57,10 +80,7 @@ pub(super) fn targets(
             tcp_is_enough: true,
             ..OutboundTarget::https(TUNNEL, &host, port)
         }),
-        None => unknown.push((
-            TUNNEL,
-            "no konnectivity agent runs on this node, and the API server is none of AKS".to_owned(),
-        )),
+        Err(unnamed) => unknown.push(unnamed),
     }
     targets.push(OutboundTarget {
         // The name above all registries: a firewall may well admit only those that the cluster uses, and what answers
@@ -96,23 +116,36 @@ pub(super) fn targets(
 }
 
 /// Where the konnectivity agent of this node connects to; on AKS the same even where no agent runs.
-fn tunnel(root: &HostRoot, api_server: Option<&ApiServer>) -> Option<(String, u16)> {
-    let agents = root.processes(AGENT).unwrap_or_default();
-    let of_agent = agents.iter().find_map(|agent| {
+fn tunnel(root: &HostRoot, api_server: Option<&ApiServer>) -> Result<(String, u16), Unnamed> {
+    let agents = root.processes(AGENT);
+    let of_agent = agents.iter().flatten().find_map(|agent| {
         let host = agent.flag("--proxy-server-host")?.to_owned();
         Some((host, agent.flag("--proxy-server-port")?.parse().ok()?))
     });
-    of_agent.or_else(|| {
+    let of_aks = || {
         let host = &api_server?.host;
         AKS_DOMAINS
             .iter()
             .any(|domain| host.ends_with(domain))
             .then(|| (host.clone(), HTTPS_PORT))
+    };
+    of_agent.or_else(of_aks).ok_or_else(|| match agents {
+        Ok(_) => Unnamed::not_applicable(
+            TUNNEL,
+            "no konnectivity agent runs on this node, and the API server is none of AKS",
+        ),
+        Err(error) => Unnamed {
+            kind: TUNNEL,
+            state: state_of(&error),
+            why: reason_of(&error),
+        },
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use periscope_core::State;
+    use periscope_host::HostRoot;
     use periscope_testkit::HostFixture;
     use rstest::rstest;
 
@@ -152,7 +185,15 @@ mod tests {
         let (targets, unknown) = targets(&node.root(), Some(&server(api_server)), &Settings::default());
         let tunnel = targets.iter().find(|target| target.kind == TUNNEL);
         assert_eq!(tunnel.map(|t| format!("{}:{}", t.host, t.port)).as_deref(), expected);
-        assert_eq!(unknown.iter().any(|(kind, _)| *kind == TUNNEL), expected.is_none());
+        assert_eq!(unknown.iter().any(|unnamed| unnamed.kind == TUNNEL), expected.is_none());
+    }
+
+    #[test]
+    fn an_agent_that_a_pod_cannot_see_may_be_there() {
+        let unseen = HostRoot::mounted_into(&HostFixture::new().real_path("/")).unwrap();
+        let (_, unknown) = targets(&unseen, Some(&server("10.0.0.4")), &Settings::default());
+        let states: Vec<_> = unknown.iter().map(|unnamed| (unnamed.kind, unnamed.state)).collect();
+        assert_eq!(states, [(TUNNEL, State::Denied)]);
     }
 
     #[test]
@@ -175,7 +216,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            unknown.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
+            unknown.iter().map(|unnamed| unnamed.kind).collect::<Vec<_>>(),
             [API_SERVER, TUNNEL]
         );
     }

@@ -14,6 +14,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::target::Trust;
+use crate::host_files::unseen;
 use crate::x509;
 
 /// Where distributions keep the certificates that they trust: Debian and Ubuntu; Azure Linux and Fedora; its link; Alpine.
@@ -37,14 +38,18 @@ pub(super) struct TrustStores {
 }
 
 impl TrustStores {
-    /// The authorities that the node trusts (where its list cannot be read, those of our own file system), and the
+    /// The authorities that the node trusts (where it has no list, those of our own file system), and the
     /// cluster's, given as PEM. Blocks.
     pub(super) fn load(root: &HostRoot, own: &HostRoot, cluster: Option<&[u8]>) -> Self {
         let provider = Arc::new(ring::default_provider());
-        let bundle = [root, own].into_iter().find_map(|root| {
-            BUNDLES
-                .iter()
-                .find_map(|path| root.read(&HostPath::new(path).ok()?, MAX_BUNDLE_BYTES).ok())
+        let read = |root: &HostRoot| {
+            let mut places = BUNDLES.iter();
+            places.find_map(|path| root.read(&HostPath::new(path).ok()?, MAX_BUNDLE_BYTES).ok())
+        };
+        // What our own image trusts says nothing about a node whose authorities are only not to be seen.
+        let bundle = read(root).or_else(|| match unseen(root, BUNDLES.iter().copied()) {
+            None => read(own),
+            Some(_) => None,
         });
         Self {
             node: bundle.and_then(|pem| verifier(&pem, &provider)),

@@ -228,11 +228,10 @@ impl NetworkState {
         });
         match listed.await {
             Ok(Some(listed)) => text(sink, NAMED, listed).await,
-            Ok(None) => sink.record(
-                NAMED,
-                State::NotPresent,
-                format!("there is no {}", NAMED_FOLDERS.join(" or ")),
-            ),
+            Ok(None) => {
+                let reason = format!("there is no {}", NAMED_FOLDERS.join(" or "));
+                host_files::record_none(&self.root, sink, NAMED, &NAMED_FOLDERS, (State::NotPresent, &reason)).await;
+            }
             Err(error) => sink.record(NAMED, State::Failed, error.to_string()),
         }
     }

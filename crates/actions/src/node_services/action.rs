@@ -16,7 +16,7 @@ use tokio::io::AsyncWriteExt;
 use super::files::{CLOUD_INIT, CLOUD_INIT_STATUS, KUBELET_UNIT, PROVISIONING, UNIT_FILES, WAAGENT};
 use super::{control_groups, units};
 use crate::commands::{self, Silence};
-use crate::host_files::{collect, off_thread, record};
+use crate::host_files::{collect, first_of, off_thread, record, record_none};
 use crate::table;
 
 /// Most files that one list names; a node has some dozen.
@@ -166,11 +166,8 @@ impl NodeServices {
             }
         }
         if taken.is_empty() {
-            sink.record(
-                what,
-                State::NotPresent,
-                format!("there is none of {}", patterns.join(", ")),
-            );
+            let reason = format!("there is none of {}", patterns.join(", "));
+            record_none(&self.root, sink, what, patterns, (State::NotPresent, &reason)).await;
         }
     }
 }
@@ -202,12 +199,6 @@ fn list(root: &HostRoot, pattern: &str) -> Result<(Vec<HostPath>, Vec<HostError>
         is_file && !of_kubelet
     };
     Ok((matches.paths.into_iter().filter(is_ours).collect(), matches.unread))
-}
-
-/// The first of the paths at which there is something. Blocks.
-fn first_of(root: &HostRoot, paths: &[&str]) -> Option<HostPath> {
-    let mut paths = paths.iter().filter_map(|path| HostPath::new(path).ok());
-    paths.find(|path| root.metadata(path).is_ok())
 }
 
 fn content_of(path: &HostPath) -> Content {

@@ -192,8 +192,9 @@ impl System {
                 .measure()
             })
             .await?;
-        keep_table(sink, DISK_USAGE_TABLE, Ok(tables::disk_usage(&consumers))).await;
-        keep(sink, names::DISK_USAGE, Ok(consumers)).await;
+        let table = consumers.as_deref().map(tables::disk_usage).map_err(reported);
+        keep_table(sink, DISK_USAGE_TABLE, table).await;
+        keep(sink, names::DISK_USAGE, consumers).await;
         Ok(())
     }
 }

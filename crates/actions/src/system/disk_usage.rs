@@ -65,11 +65,15 @@ pub(super) struct DiskUsage<'a> {
 
 impl DiskUsage<'_> {
     /// Measures the folders, the largest rows first. Blocks for [`ALL_TIME`] and [`REST_TIME`] at most.
-    pub(super) fn measure(&self) -> Vec<Consumer> {
+    ///
+    /// # Errors
+    /// When none of them is shown.
+    pub(super) fn measure(&self) -> Result<Vec<Consumer>, HostError> {
         let owners = overlays::owners(self.root, self.mounts, self.names);
         let end = Instant::now() + ALL_TIME;
         let mut skip: HashSet<String> = self.mounts.iter().map(|mount| mount.point.clone()).collect();
         let mut rows = Vec::new();
+        let mut unseen = Vec::new();
         let full = self.disks.iter().filter(|disk| is_nearly_full(disk));
         let full: Vec<_> = full.map(|disk| (disk.mount_point.as_str(), DISK_LEVELS)).collect();
         let others = full
@@ -81,13 +85,18 @@ impl DiskUsage<'_> {
             match self.walk(&path, levels, deadline, &skip) {
                 Ok(usage) => rows.extend(self.rows(usage, true, &owners)),
                 Err(HostError::NotFound { .. } | HostError::WrongKind { .. }) => {}
-                Err(error) => rows.push(Consumer {
-                    path: folder.to_owned(),
-                    mount_point: self.mount_point(folder),
-                    whole: true,
-                    incomplete: Some(with_causes(&error)),
-                    ..Consumer::default()
-                }),
+                Err(error) => {
+                    rows.push(Consumer {
+                        path: folder.to_owned(),
+                        mount_point: self.mount_point(folder),
+                        whole: true,
+                        incomplete: Some(with_causes(&error)),
+                        ..Consumer::default()
+                    });
+                    if matches!(error, HostError::NotShown { .. }) {
+                        unseen.push(error);
+                    }
+                }
             }
             skip.insert(folder.to_owned());
         }
@@ -96,7 +105,10 @@ impl DiskUsage<'_> {
             rows.extend(self.rows(usage, false, &owners));
         }
         rows.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.path.cmp(&b.path)));
-        rows
+        match unseen.pop() {
+            Some(error) if unseen.len() + 1 == rows.len() => Err(error),
+            _ => Ok(rows),
+        }
     }
 
     fn walk(
@@ -261,7 +273,7 @@ mod tests {
             disks: &[disk("/full", 1), disk("/calm", 50)],
             names: &PodNames::look(&root).unwrap(),
         };
-        let rows = usage.measure();
+        let rows = usage.measure().unwrap();
         let row = |path: &str| rows.iter().find(|row| row.path == path);
         let volume = format!("/var/lib/kubelet/pods/{UID}/volumes/kubernetes.io~empty-dir/scratch");
         let scratch = row(&volume).unwrap();

@@ -2,7 +2,7 @@
 
 use periscope_core::{Content, PlannedItem, Sink, State};
 use periscope_documents::names;
-use periscope_host::{HostError, HostPath, HostRoot};
+use periscope_host::{HostPath, HostRoot};
 
 use crate::{host_files, planned};
 
@@ -176,7 +176,7 @@ pub(super) const FILES: &[FileRow] = &[
 pub(super) async fn collect(root: &HostRoot, sink: &Sink) {
     for row in FILES {
         let there = root.clone();
-        let found = host_files::off_thread(move || first_of(&there, row.paths)).await;
+        let found = host_files::off_thread(move || host_files::first_of(&there, row.paths)).await;
         match found {
             Ok(Some(path)) => {
                 host_files::collect(root, sink, &path, row.artifact, Content::Text).await;
@@ -194,16 +194,8 @@ pub(super) async fn collect(root: &HostRoot, sink: &Sink) {
 /// What [`collect`] would take. Blocks.
 pub(super) fn plan(root: &HostRoot) -> impl Iterator<Item = PlannedItem> {
     FILES.iter().map(|row| {
-        let found = first_of(root, row.paths);
+        let found = host_files::first_of(root, row.paths);
         let path = found.as_ref().map(HostPath::as_str).or(row.paths.first().copied());
         planned::kernel_file(root, row.artifact, path.unwrap_or_default())
     })
-}
-
-/// The first path that exists, or that cannot be asked about: opening it then says why.
-fn first_of(root: &HostRoot, paths: &[&str]) -> Option<HostPath> {
-    paths
-        .iter()
-        .filter_map(|path| HostPath::new(path).ok())
-        .find(|path| !matches!(root.metadata(path), Err(HostError::NotFound { .. })))
 }

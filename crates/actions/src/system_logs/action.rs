@@ -152,9 +152,11 @@ fn plan(root: &HostRoot, journals: &[Journal], since: Option<Timestamp>) -> Vec<
         let missing = PlannedItem::missing("journal", state_of(error), reason_of(error));
         items.push(missing.source(path));
     }
-    if sizes.is_empty() {
+    if sizes.is_empty() && files.unread.is_empty() {
         let reason = "there are no journal files: journalctl and syslog are asked instead";
         items.push(PlannedItem::missing(FILES, State::NotPresent, reason));
+    }
+    if sizes.is_empty() {
         return items;
     }
     let names: Vec<_> = journals.iter().map(|journal| journal.name.as_str()).collect();

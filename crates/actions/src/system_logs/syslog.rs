@@ -22,12 +22,13 @@ pub(super) async fn copy(root: &HostRoot, sink: &Sink, since: Option<Timestamp>)
         Err(error) => return sink.record("syslog", State::Failed, error.to_string()),
     };
     let mut is_there = false;
+    let mut unread = Vec::new();
     for pattern in FILES {
         let asked = root.clone();
         let matches = match off_thread(move || asked.glob(pattern)).await {
             Ok(Ok(matches)) => matches,
             Ok(Err(error)) => {
-                record(sink, "syslog", &error);
+                unread.push(error);
                 continue;
             }
             Err(error) => {
@@ -35,9 +36,7 @@ pub(super) async fn copy(root: &HostRoot, sink: &Sink, since: Option<Timestamp>)
                 continue;
             }
         };
-        for error in &matches.unread {
-            record(sink, "syslog", error);
-        }
+        unread.extend(matches.unread);
         for path in matches.paths {
             is_there = true;
             let file = path.file_name().unwrap_or_default();
@@ -51,7 +50,9 @@ pub(super) async fn copy(root: &HostRoot, sink: &Sink, since: Option<Timestamp>)
             }
         }
     }
-    if !is_there {
+    if let Some(error) = unread.first() {
+        record(sink, "syslog", error);
+    } else if !is_there {
         sink.record("syslog", State::NotPresent, "there are no files of syslog");
     }
 }

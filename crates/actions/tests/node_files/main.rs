@@ -12,3 +12,4 @@ mod node_services;
 mod run;
 mod system;
 mod system_logs;
+mod unseen_node;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use periscope_documents::{Connection, Network, TlsPhase};
+use periscope_host::HostRoot;
 use periscope_testkit::HostFixture;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rstest::rstest;
@@ -144,6 +145,21 @@ async fn certificates_are_judged_and_recorded(
     assert_eq!(tls.chain[0].not_after.to_string(), format!("{until}-01-01T00:00:00Z"));
     let http = connection.http.as_ref().unwrap();
     assert_eq!((http.status, http.server.as_deref()), (Some(403), Some("test")));
+}
+
+/// A pod that does not see whom its node trusts goes by nobody else's list.
+#[tokio::test]
+async fn nobody_vouches_for_a_node_that_is_not_seen() {
+    let authority = Authority::new();
+    let address = serve(authority.server("127.0.0.1", 2099)).await;
+    let pod = HostFixture::new().file("/etc/ssl/certs/ca-certificates.crt", &Authority::new().pem);
+    let unseen = HostRoot::mounted_into(&pod.real_path("/")).unwrap();
+    let prober = Prober {
+        trust: TrustStores::load(&unseen, &pod.root(), None),
+        ..prober(None)
+    };
+    let connection = prober.probe(&by_address(address)).await;
+    assert_eq!(tls(&connection).trusted, None, "{:?}", tls(&connection).distrust);
 }
 
 #[tokio::test]
