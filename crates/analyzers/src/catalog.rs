@@ -72,7 +72,72 @@ pub fn analyzers_of(scope: Scope) -> impl Iterator<Item = &'static dyn Analyzer>
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, BufRead};
+
+    use jiff::Timestamp;
+    use periscope_core::{ArtifactPath, Inputs, LineHit, State, Verdict, analyze_all};
+    use rstest::rstest;
+
     use super::CATALOG;
+
+    /// A run that asked for everything and had nothing of it, as one in a pod that is not shown the node.
+    struct Unseen(State);
+
+    impl Inputs for Unseen {
+        fn state(&self, _: &ArtifactPath) -> Option<State> {
+            Some(self.0)
+        }
+
+        fn open(&self, _: &ArtifactPath) -> io::Result<Option<Box<dyn BufRead + '_>>> {
+            Ok(None)
+        }
+
+        fn list(&self, _: &str) -> Vec<ArtifactPath> {
+            Vec::new()
+        }
+
+        fn node(&self) -> &'static str {
+            "node1"
+        }
+
+        fn started(&self) -> Timestamp {
+            "2026-11-20T10:00:00Z".parse().unwrap()
+        }
+
+        fn hits(&self, _: &str) -> Vec<LineHit> {
+            Vec::new()
+        }
+
+        fn hit_count(&self, _: &str) -> u64 {
+            0
+        }
+    }
+
+    /// Neither that something is broken nor that it is in order.
+    #[rstest]
+    fn what_was_not_seen_is_evidence_of_nothing(
+        #[values(
+            State::Denied,
+            State::Withheld,
+            State::TimedOut,
+            State::OverBudget,
+            State::Cancelled,
+            State::Failed
+        )]
+        state: State,
+    ) {
+        let findings = analyze_all(CATALOG.iter().copied(), &Unseen(state));
+        assert!(findings.len() >= CATALOG.len());
+        for finding in findings {
+            assert_eq!(
+                finding.verdict,
+                Verdict::Unknown,
+                "{}: {}",
+                finding.analyzer,
+                finding.title
+            );
+        }
+    }
 
     #[test]
     fn the_table_is_sorted_and_says_what_each_judges() {
