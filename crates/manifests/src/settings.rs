@@ -21,7 +21,7 @@ pub struct Settings {
     pub lists: Lists,
     /// Where archives are uploaded to; with none of it they stay on the nodes.
     pub storage: Storage,
-    /// Without any right over the node: what cannot be had then is `denied` or `not-present`, item by item.
+    /// Without any right over the node: what cannot be had then is `denied`, item by item.
     pub restricted: bool,
     /// With the parts of the role that only some actions' extras need, by their names in the actions' descriptors (`helm`).
     pub components: Vec<String>,

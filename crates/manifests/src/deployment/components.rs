@@ -10,7 +10,7 @@ use crate::{Settings, access, daemon_set};
 const WINDOWS: &str = "Empty, and there because `az aks kollect` and VS Code include it for clusters without old Windows pools: the original\n\
                        collects logs of Windows nodes with it.";
 const RESTRICTED: &str = "For namespaces in which Pod Security admission enforces `restricted`: no right over the node at all. The agent reports what\n\
-                          the API server and the network tell it; the items of the node are `denied` or `not-present`, and an archive is gone with its pod unless it is uploaded.";
+                          the API server and the network tell it; the items of the node are `denied`, and an archive is gone with its pod unless it is uploaded.";
 const VIEW: &str = "Binds Kubernetes' own role `view` to the agent, as the original does: any kind of object but secrets can be described, and\n\
                     ConfigMaps of all namespaces be read.";
 
