@@ -4,6 +4,8 @@
     reason = "tests look at files and run programs of their own"
 )]
 
+mod home;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -12,7 +14,8 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use periscope_tests::{Cluster, Services, Turn, agent_image, eventually, files_below};
+use home::Home;
+use periscope_tests::{Cluster, Services, Turn};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -296,106 +299,6 @@ fn the_api_server_takes_the_single_file_as_it_is() {
     }
 }
 
-/// A namespace of a test's own; deleted when dropped.
-struct Home {
-    cluster: Cluster,
-    name: String,
-}
-
-impl Home {
-    fn new(cluster: &Cluster, name: &str, level: &str) -> Self {
-        let labels = json!({ "pod-security.kubernetes.io/enforce": level });
-        cluster.apply(&json!({
-            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels }
-        }));
-        let account = json!({ "name": "aks-periscope-service-account", "namespace": name });
-        cluster.apply(&json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": account }));
-        Self {
-            cluster: cluster.clone(),
-            name: name.to_owned(),
-        }
-    }
-
-    /// Where archives go instead of the folder of all agents.
-    fn folder(&self) -> String {
-        format!("/var/log/{}", self.name)
-    }
-
-    /// Runs `collect` once in the pod of the `DaemonSet` that `manifests` prints, and returns the state of each item.
-    fn collect(&self, name: &str, arguments: &[&str], change: impl Fn(&mut Value)) -> BTreeMap<String, String> {
-        self.run(name, arguments, change);
-        let folder = self
-            .cluster
-            .root()
-            .join(self.folder().trim_start_matches('/'))
-            .join(name);
-        let files = files_below(&folder);
-        let archive = files
-            .iter()
-            .find(|path| path.extension().is_some_and(|end| end == "gz"));
-        assert!(
-            archive.is_some(),
-            "{}",
-            self.cluster.kubectl(&["logs", name, "-n", &self.name])
-        );
-        let archive = archive.expect("just asserted");
-        let listed = Command::new(Services::running().binary)
-            .arg("inspect")
-            .arg(archive)
-            .arg("--json")
-            .output()
-            .expect("the program is there");
-        states(&serde_json::from_slice(&listed.stdout).expect("JSON"))
-    }
-
-    /// Runs `collect` once in that pod, to its end.
-    fn run(&self, name: &str, arguments: &[&str], change: impl Fn(&mut Value)) {
-        let image = agent_image(&Services::running());
-        let arguments = [&["--namespace", &self.name, "--image", image], arguments].concat();
-        let objects = Objects::parse(&self.cluster, &manifests(&arguments));
-        let mut spec = objects.get("DaemonSet/aks-periscope")["spec"]["template"]["spec"].clone();
-        spec["restartPolicy"] = "Never".into();
-        let container = &mut spec["containers"][0];
-        for probe in ["livenessProbe", "readinessProbe"] {
-            container.as_object_mut().expect("as it was made").remove(probe);
-        }
-        container["args"] = json!([
-            "collect",
-            "--quiet",
-            "--no-upload",
-            "--run-id",
-            name,
-            "--output",
-            "/aks-periscope"
-        ]);
-        change(container);
-        // Agents of other tests tidy up in theirs.
-        for volume in spec["volumes"].as_array_mut().expect("as it was made") {
-            if volume["hostPath"]["path"] == "/var/log/aks-periscope" {
-                volume["hostPath"]["path"] = self.folder().into();
-            }
-        }
-        let metadata = json!({ "name": name, "namespace": self.name });
-        self.cluster
-            .apply(&json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec }));
-        eventually("the end of the pod", || {
-            let output = "jsonpath={.status.phase}";
-            let phase = self
-                .cluster
-                .kubectl(&["get", "pod", name, "-n", &self.name, "-o", output]);
-            ["Succeeded", "Failed"].contains(&phase.as_str()).then_some(())
-        });
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        self.cluster
-            .try_kubectl(&["delete", "namespace", &self.name, "--wait=false"]);
-        fs::remove_dir_all(self.cluster.root().join(self.folder().trim_start_matches('/'))).ok();
-    }
-}
-
 /// The state of each item, but for what differs from one second to the next.
 fn states(listed: &Value) -> BTreeMap<String, String> {
     let items = listed.as_array().expect("as it was made").iter().filter_map(|item| {
@@ -471,28 +374,46 @@ fn without_a_capability_something_is_denied(#[case] capability: &str, #[case] it
     );
 }
 
-/// Where Pod Security admission enforces `restricted` the pod is let in, and takes what it may.
+/// Where Pod Security admission enforces `restricted` the pod is let in, and takes what the API server and the network tell it.
+/// What it is not shown of the node it calls denied, and makes no fault of it.
 #[test]
 fn a_restricted_pod_takes_what_it_may() {
     let turn = Turn::take();
     let home = Home::new(&turn.services.cluster, "manifests-restricted", "restricted");
-    home.run("restricted", &["--restricted"], |_| ());
+    let _role = home.role();
+    home.run("restricted", &["--restricted"], |container| {
+        let arguments = container["args"].as_array_mut().expect("as it was made");
+        arguments.push("--json".into());
+    });
     // The kubelet removes the pod's folder with its end, and what is in it: only the log is left.
     let said = home.cluster.kubectl(&["logs", "restricted", "-n", &home.name]);
-    let counted = said
-        .lines()
-        .find(|line| line.starts_with("Archive  partial: "))
-        .unwrap_or_else(|| panic!("{said}"));
-    let count = |state: &str| -> usize {
-        let words: Vec<_> = counted.split([' ', ',']).collect();
-        let at = words
-            .iter()
-            .position(|word| *word == state)
-            .unwrap_or_else(|| panic!("no {state}: {counted}"));
-        words[at - 1].parse().expect("as it was made")
-    };
-    assert!(
-        count("collected") > 10 && count("denied") > 10 && !counted.contains("failed"),
-        "{counted}"
-    );
+    let result: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let list = |name: &str| result[name].as_array().expect("as it was made").clone();
+    let counted = |state: &str| result["counts"][state].as_u64().unwrap_or_default();
+    let missing = list("missing");
+    assert!(counted("collected") > 30 && counted("denied") > 150, "{said}");
+    // What the API server does not serve is in no list of its own.
+    assert!(counted("not-present") < 5 && counted("failed") == 0, "{said}");
+    for path in [
+        "dns/host-resolv.conf",
+        "container-logs/pods",
+        "kubelet/files",
+        "system/meminfo.txt",
+    ] {
+        let is_it = |item: &&Value| item["path"].as_str().is_some_and(|it| it.ends_with(path));
+        let item = missing.iter().find(is_it).unwrap_or_else(|| panic!("{path}: {said}"));
+        let reason = item["reason"].as_str().unwrap_or_default();
+        assert!(
+            item["state"] == "denied" && reason.contains("not mounted into this pod"),
+            "{item}"
+        );
+    }
+    // Whatever is found to be broken is shown in something that was seen.
+    let is_missing = |file: &Value| missing.iter().any(|item| item["path"] == *file);
+    for finding in list("findings") {
+        let evidence = finding["evidence"].as_array().cloned().unwrap_or_default();
+        let is_seen = !evidence.is_empty() && !evidence.iter().any(|it| is_missing(&it["file"]));
+        let is_trouble = finding["verdict"] == "fail" || finding["verdict"] == "warn";
+        assert!(is_seen || !is_trouble, "{finding}");
+    }
 }
