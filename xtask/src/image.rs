@@ -181,15 +181,7 @@ fn build(architecture: Architecture) -> Result<PathBuf> {
         command.env(format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()), "rust-lld");
     }
     cargo(&mut command)?;
-    let program = place::target().join(target).join("release/aks-periscope");
-    let stripped = program.with_extension("stripped");
-    let strip = if compiler == "musl-gcc" {
-        "strip".to_owned()
-    } else {
-        compiler.replace("gcc", "strip")
-    };
-    run(Command::new(strip).arg("-o").args([&stripped, &program]))?;
-    Ok(stripped)
+    Ok(place::target().join(target).join("release/aks-periscope"))
 }
 
 fn cargo(command: &mut Command) -> Result<()> {
