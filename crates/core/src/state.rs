@@ -12,7 +12,7 @@ pub enum State {
     Truncated,
     /// The redactor could not vouch for the content, so none of it was shipped.
     Withheld,
-    /// The node, the kernel or the API server refused.
+    /// The node, the kernel or the API server refused, or this process does not even see whether it is there.
     Denied,
     /// The deadline passed; what had arrived by then is kept.
     TimedOut,
