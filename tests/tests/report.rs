@@ -15,14 +15,15 @@ const HOSTILE: &str =
     "</script></style><script>hacked=1</script><img src=x onerror=hacked=1>\"'--><svg onload=hacked=1>\u{202e}&lt;";
 
 struct Setup {
-    folder: TempDir,
+    // Ends first: what it still writes would keep its folder from being removed.
     browser: Browser,
+    folder: TempDir,
 }
 
 fn setup() -> Setup {
     let folder = TempDir::new().expect("a folder");
     let browser = Browser::start(&folder.path().join("profile"));
-    Setup { folder, browser }
+    Setup { browser, folder }
 }
 
 impl Setup {
