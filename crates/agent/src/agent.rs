@@ -174,8 +174,20 @@ impl Agent {
                         vec![run]
                     } else {
                         tracing::info!(run = %run.id, "The run was made before.");
+                        // After a restart the id is still there, and the row says what became of it.
+                        if settled || self.has_no_row().await {
+                            self.tell_made_before(&run.id).await;
+                        }
                         Vec::new()
                     }
+                }
+                Signal::Again { id } => {
+                    tracing::warn!(run = %id, "No run is made: its id was set before, expected another one.");
+                    // One that is still to be made will be told of.
+                    if self.remember(&id, |memory, id| memory.is_over(id)).await {
+                        self.tell_made_before(&id).await;
+                    }
+                    Vec::new()
                 }
                 Signal::Settled => {
                     settled = true;
@@ -206,6 +218,19 @@ impl Agent {
                 former::has_made(client, namespace, node, id).await
             }
             _ => false,
+        }
+    }
+
+    async fn has_no_row(&self) -> bool {
+        let AgentSettings {
+            client,
+            namespace,
+            node,
+            ..
+        } = &self.settings;
+        match client {
+            Some(client) => former::has_no_row(client, namespace, node).await,
+            None => false,
         }
     }
 

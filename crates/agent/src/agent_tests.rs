@@ -126,6 +126,10 @@ impl Reporter for Book {
         let interrupted = if ending.interrupted { "interrupted " } else { "" };
         self.write(run, &format!("ends: {interrupted}{result}"));
     }
+    async fn made_before(&self, id: &RunId) {
+        self.lines.lock().unwrap().push(format!("{id} was made before"));
+        self.told.add_permits(1);
+    }
 }
 
 /// A node with its folders, on which one agent after another runs.
@@ -262,6 +266,28 @@ async fn a_finished_run_is_not_made_again_by_the_next_agent() {
     assert!(node.nothing_told());
     node.put("DIAGNOSTIC_RUN_ID", "b");
     assert_eq!(node.told(3).await, whole("b"));
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wants_a_run_that_was_made_before_is_told_so() {
+    let node = Node::new("a");
+    let running = node.start();
+    assert_eq!(node.told(3).await, whole("a"));
+    // There is no part of the cluster for it.
+    sleep(Duration::from_mins(1)).await;
+    running.end().await;
+    // Nobody may know of it: agents came anew, and with them the rows.
+    let absent = json!({"kind": "Status", "status": "Failure", "code": 404, "message": "", "reason": "NotFound"});
+    let (client, _asked) = mock_api(vec![(404, absent)]);
+    let running = node.start_with(Some(client));
+    assert_eq!(node.told(1).await, ["a was made before"]);
+    running.end().await;
+    node.put("DIAGNOSTIC_RUN_ID", "b");
+    let running = node.start();
+    assert_eq!(node.told(3).await, whole("b"));
+    node.put("DIAGNOSTIC_RUN_ID", "a");
+    assert_eq!(node.told(1).await, ["a was made before"]);
     running.end().await;
 }
 

@@ -15,15 +15,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Whether the node's row says that this run has ended. Where it cannot be read, or keeps no such thing, it does not.
 pub(crate) async fn has_made(client: &Client, namespace: &str, node: &NodeName, id: &RunId) -> bool {
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource());
-    let answer = match timeout(ANSWER_TIMEOUT, api.get_opt(&row_name(node))).await {
-        Ok(Ok(row)) => row,
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "The node's row is not known.");
-            None
-        }
-        Err(_) => None,
-    };
+    let answer = ask(client, namespace, node).await.flatten();
     let row = answer.and_then(|object| Row::read(serde_json::to_value(object).ok()?).ok());
     row.is_some_and(|row| {
         let run = row.status.run;
@@ -32,12 +24,30 @@ pub(crate) async fn has_made(client: &Client, namespace: &str, node: &NodeName, 
     })
 }
 
+/// Whether the node has no row. Where that is not known, it does not count.
+pub(crate) async fn has_no_row(client: &Client, namespace: &str, node: &NodeName) -> bool {
+    matches!(ask(client, namespace, node).await, Some(None))
+}
+
+/// The node's row, if it has one; `None` where the API server does not tell.
+async fn ask(client: &Client, namespace: &str, node: &NodeName) -> Option<Option<DynamicObject>> {
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource());
+    match timeout(ANSWER_TIMEOUT, api.get_opt(&row_name(node))).await {
+        Ok(Ok(row)) => Some(row),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "The node's row is not known.");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
     use serde_json::{Value, json};
 
-    use super::has_made;
+    use super::{has_made, has_no_row};
     use crate::mock_api::mock_api;
 
     fn row(run: &str, phase: &str) -> (u16, Value) {
@@ -73,5 +83,22 @@ mod tests {
             asked.await.unwrap(),
             ["/apis/aks-periscope.azure.github.com/v1/namespaces/ns/diagnostics/aks-periscope-diagnostic-n"]
         );
+    }
+
+    fn absent() -> (u16, Value) {
+        (
+            404,
+            json!({"kind": "Status", "status": "Failure", "code": 404, "message": "no", "reason": "NotFound"}),
+        )
+    }
+
+    #[rstest]
+    #[case::a_row(row("a", "Partial"), false)]
+    #[case::no_row(absent(), true)]
+    #[case::not_allowed(refused(403), false)]
+    #[tokio::test]
+    async fn only_a_row_that_is_known_not_to_be_there_is_none(#[case] answer: (u16, Value), #[case] expected: bool) {
+        let (client, _asked) = mock_api(vec![answer]);
+        assert_eq!(has_no_row(&client, "ns", &"n".parse().unwrap()).await, expected);
     }
 }

@@ -95,6 +95,7 @@ mod tests {
 
     use async_trait::async_trait;
     use jiff::Timestamp;
+    use periscope_core::RunId;
     use tokio::time::sleep;
 
     use super::*;
@@ -125,6 +126,7 @@ mod tests {
             self.hear(progress.ended.to_string()).await;
         }
         async fn end(&self, _run: &Run, _ending: &Ending) {}
+        async fn made_before(&self, _id: &RunId) {}
     }
 
     /// An update each second, the diagnosis among them; what is told, and when the last update could be sent.

@@ -199,6 +199,11 @@ impl Memory {
         self.runs.iter().any(|known| known.id == *id && known.has_ended(part))
     }
 
+    /// Whether no part of the run need be made again.
+    pub(crate) fn is_over(&self, id: &RunId) -> bool {
+        self.runs.iter().any(|known| known.id == *id && known.is_over())
+    }
+
     /// The runs that an earlier process left unfinished, not long ago, the oldest first.
     pub(crate) fn unfinished(&self, now: Timestamp) -> Vec<RunId> {
         let recent = |known: &&Known| now.duration_since(known.touched) < RESUMED_WITHIN.try_into().unwrap_or_default();

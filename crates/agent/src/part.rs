@@ -126,6 +126,10 @@ impl Agent {
         bounded("begin", REPORT_TIMEOUT, self.reporter.begin(run)).await;
     }
 
+    pub(crate) async fn tell_made_before(&self, id: &RunId) {
+        bounded("made before", REPORT_TIMEOUT, self.reporter.made_before(id)).await;
+    }
+
     pub(crate) async fn tell_end(&self, run: &Run, ending: &Ending) {
         let bound = if ending.interrupted {
             LAST_REPORT_TIMEOUT

@@ -24,6 +24,9 @@ pub trait Reporter: Send + Sync + 'static {
 
     /// The part has ended.
     async fn end(&self, run: &Run, ending: &Ending);
+
+    /// Somebody wants a run that this node has made before. It is not made again, and nothing else is told of it.
+    async fn made_before(&self, id: &RunId);
 }
 
 /// One part of a run on this node.
@@ -60,4 +63,5 @@ impl Reporter for Silent {
     async fn diagnosed(&self, _run: &Run, _network_config: &str, _network_outbound: &str) {}
     async fn progress(&self, _run: &Run, _progress: &Progress) {}
     async fn end(&self, _run: &Run, _ending: &Ending) {}
+    async fn made_before(&self, _id: &RunId) {}
 }

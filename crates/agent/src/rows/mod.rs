@@ -17,6 +17,7 @@ mod status;
 mod writer;
 
 pub use crd::{COLUMNS, Column, crd};
+pub use notice::{MADE_BEFORE, made_before_message};
 pub use row::{Row, Spec, resource, row_name};
 pub use rows_reporter::{Home, OwnPod, RowsReporter};
 pub use status::{Archive, Condition, Findings, GraveFinding, Phase, RowProgress, RunStatus, Status, StoredAt};

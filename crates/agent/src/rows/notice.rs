@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use periscope_core::Verdict;
+use periscope_core::{RunId, Verdict};
 
 use super::bounds::{line, without_query};
 use super::diary::{in_one_sentence, phase};
@@ -84,6 +84,19 @@ pub(super) fn ended(run: &Run, ending: &Ending) -> Notice {
     let in_order = phase == Phase::Complete && reason == finished && faults.is_empty();
     let kind = if in_order { Kind::Normal } else { Kind::Warning };
     notice(ending.at, kind, reason, &message)
+}
+
+/// The reason of the Event that says why nothing comes of a run id.
+pub const MADE_BEFORE: &str = "RunMadeBefore";
+
+/// What that Event says.
+pub fn made_before_message(id: &RunId) -> String {
+    format!("Run {id} was made before and is not made again: expected another run id.")
+}
+
+/// The run is not made again. The row stays as it is: it may be of a later run.
+pub(super) fn made_before(id: &RunId, at: Timestamp) -> Notice {
+    notice(at, Kind::Warning, MADE_BEFORE, &made_before_message(id))
 }
 
 fn notice(at: Timestamp, kind: Kind, reason: &'static str, message: &str) -> Notice {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use periscope_cluster::ClusterAccess;
-use periscope_core::NodeName;
+use periscope_core::{NodeName, RunId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
@@ -165,5 +165,9 @@ impl Reporter for RowsReporter {
         if ending.interrupted && !self.flush(LAST_WORDS).await {
             tracing::warn!("The last words of this run did not reach the API server.");
         }
+    }
+
+    async fn made_before(&self, id: &RunId) {
+        self.notice([notice::made_before(id, Timestamp::now())]);
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::reporter::Reporter;
 use crate::rows::diary::tests::{ending, outcome, run};
-use crate::rows::{Home, OwnPod, Row, RowsReporter};
+use crate::rows::{Home, MADE_BEFORE, OwnPod, Row, RowsReporter, made_before_message};
 use crate::{Part, Progress};
 
 const LONG: Duration = Duration::from_mins(10);
@@ -415,4 +415,20 @@ async fn the_last_words_of_an_agent_that_ends_are_waited_for_within_bounds() {
     reporter.begin(&run).await;
     reporter.end(&run, &ending).await;
     assert_eq!(began.elapsed(), Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_made_before_is_an_event_and_leaves_the_row() {
+    let (server, reporter) = start(Server::default());
+    let id = "r1".parse().unwrap();
+    reporter.made_before(&id).await;
+    assert!(reporter.flush(LONG).await);
+    let server = server.lock().unwrap();
+    let asked: Vec<_> = server.asked.iter().map(|(what, _)| what.as_str()).collect();
+    assert_eq!(asked.last(), Some(&"POST events"));
+    assert!(!asked.iter().any(|what| what.ends_with("diagnostics")), "{asked:?}");
+    assert_eq!(
+        (&server.events[0]["reason"], &server.events[0]["message"]),
+        (&json!(MADE_BEFORE), &json!(made_before_message(&id)))
+    );
 }

@@ -36,6 +36,11 @@ impl Ids {
             }
         }
     }
+
+    /// The id, if it was seen before.
+    pub(super) fn known(&self, text: &str) -> Option<RunId> {
+        self.seen.iter().find(|id| id.as_str() == text).cloned()
+    }
 }
 
 fn keep<T>(queue: &mut VecDeque<T>, value: T, max: usize) {

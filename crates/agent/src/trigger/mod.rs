@@ -41,6 +41,11 @@ pub(crate) enum Signal {
         /// The settings.
         configuration: Arc<Configuration>,
     },
+    /// A run id that was there before is set anew: no run.
+    Again {
+        /// The id.
+        id: RunId,
+    },
     /// The first look at all that can be looked at is over, and what it gave was told before. Once.
     Settled,
 }
@@ -62,6 +67,7 @@ impl Trigger {
             out,
             ids: Ids::default(),
             mounted: None,
+            said: None,
             named_after_pods: false,
             settled: false,
         };
@@ -92,6 +98,8 @@ struct Listener {
     ids: Ids,
     /// The run id that was last in the mounted file, or is in the environment.
     mounted: Option<String>,
+    /// The run id that the API server said last.
+    said: Option<String>,
     /// The one run of a manifest of the first era was told.
     named_after_pods: bool,
     settled: bool,
@@ -156,7 +164,12 @@ impl Listener {
         if let Some(id) = self.admit(id) {
             let configuration = Configuration::of_config_map(data, &self.sources);
             self.tell_run(id, configuration).await?;
+        } else if self.said.as_ref().is_some_and(|said| said != id)
+            && let Some(id) = self.ids.known(id)
+        {
+            self.tell(Signal::Again { id }).await?;
         }
+        self.said = Some(id.to_owned());
         self.settle().await
     }
 
