@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Progress, Reporter, Run, Update};
 
-/// How often the reporter is told how far a run is: what 500 nodes may ask of one API server at the same time.
+/// How often at most the reporter is told how far a run is, and a row is written for nothing else: what 500 nodes may ask of one API server at the same time.
 pub const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// How long one report may take.

@@ -19,5 +19,5 @@ mod writer;
 pub use crd::{COLUMNS, Column, crd};
 pub use notice::{MADE_BEFORE, made_before_message};
 pub use row::{Row, Spec, resource, row_name};
-pub use rows_reporter::{Home, OwnPod, RowsReporter};
+pub use rows_reporter::{Home, LAST_WORDS, OwnPod, RowsReporter};
 pub use status::{Archive, Condition, Findings, GraveFinding, Phase, RowProgress, RunStatus, Status, StoredAt};

@@ -23,7 +23,7 @@ use crate::reporter::{Ending, Reporter, Run};
 /// Events on their way to the writer. One run has four at most, and the writer takes them out within a request's time.
 const NOTICES: usize = 16;
 /// How long an agent that was told to end waits for its last words to arrive.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+pub const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Where an agent runs.
 #[derive(Debug, Clone)]

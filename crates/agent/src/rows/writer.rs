@@ -14,10 +14,8 @@ use super::diary::Diary;
 use super::events::Events;
 use super::merge;
 use super::notice::Notice;
-use crate::Part;
+use crate::{PROGRESS_EVERY, Part};
 
-/// The least time between two writes of which the later tells of progress only.
-pub(super) const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// The pause after the first write that failed; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause without an answer, or with one that is of the moment: an API server that is back has its rows within that time.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures::future::try_join_all;
 use periscope_actions::{Deps, outbound_sampling};
-use periscope_agent::rows::{Home, OwnPod, RowsReporter};
+use periscope_agent::rows::{Home, LAST_WORDS, OwnPod, RowsReporter};
 use periscope_agent::{
     Agent, AgentSettings, Configuration, DEFAULT_HEALTH_ADDRESS, Health, OWN_FOLDER, Reporter, Silent, Sources,
     WATCH_READ_TIMEOUT, serve,
@@ -18,6 +19,8 @@ use periscope_host::{HostCommands, HostRoot};
 use periscope_sampling::Sampler;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -39,8 +42,8 @@ const NAMESPACE: &str = "aks-periscope";
 const MAX_NAMESPACE_BYTES: u64 = 64;
 /// What a run that is told to end may take where the manifest does not say: pods are killed after 30 s unless theirs says otherwise.
 const GRACE: Duration = Duration::from_secs(20);
-/// What the last report may take at the end.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// What tasks may take at the end: the last samples are written within milliseconds, unless the disk hangs.
+const TASKS_END: Duration = Duration::from_secs(2);
 /// How much is left to others of a processor that is wanted by more than us, as for nice(1).
 const NICENESS: i32 = 10;
 
@@ -130,7 +133,11 @@ async fn agent(args: AgentArgs, log: RunLog) -> Result<Exit> {
         host_root,
         output: folder.clone(),
     };
-    let sampler = sampler(&root, &cluster, &own)?;
+    let sampler = {
+        let (root, cluster, own) = (root.clone(), cluster.clone(), own.clone());
+        let made = spawn_blocking(move || sampler(&root, &cluster, &own)).await;
+        made.context("the sampler's task ended early")??
+    };
     let tally = sampler.tally();
     let flusher = sampler.flusher();
     let health = Arc::new(Health::new().with(Box::new(move || metrics::of(&tally))));
@@ -186,14 +193,21 @@ async fn agent(args: AgentArgs, log: RunLog) -> Result<Exit> {
     {
         warn!("The last words did not reach the row.");
     }
-    for task in [Some(sampling), serving].into_iter().flatten() {
-        task.await.context("a task ended early")?;
-    }
+    end_of([Some(sampling), serving].into_iter().flatten(), TASKS_END).await?;
     info!("Ended.");
     Ok(Exit::Complete)
 }
 
-/// Samples the targets of an unconfigured run.
+/// Waits for tasks that were told to end, but not for a disk that hangs.
+async fn end_of(tasks: impl Iterator<Item = JoinHandle<()>>, bound: Duration) -> Result<()> {
+    let Ok(ended) = timeout(bound, try_join_all(tasks)).await else {
+        warn!("The last samples of connections are not written: the node's disk does not answer.");
+        return Ok(());
+    };
+    ended.map(drop).context("a task ended early")
+}
+
+/// Samples the targets of an unconfigured run. Blocks.
 fn sampler(root: &HostRoot, cluster: &Result<ClusterAccess, String>, own: &Own) -> Result<Sampler> {
     let any = "sampling".parse::<RunId>().map_err(Ended::usage)?;
     let deps = Deps {
@@ -261,8 +275,17 @@ fn end_on_signal(cancel: CancellationToken) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::time::Duration;
 
-    use super::{folder, node_root};
+    use super::{end_of, folder, node_root};
+
+    #[tokio::test]
+    async fn a_task_that_hangs_does_not_keep_the_agent_from_ending() {
+        let hangs = tokio::spawn(std::future::pending());
+        end_of([hangs].into_iter(), Duration::ZERO).await.unwrap();
+        let fails = tokio::spawn(async { panic!("on purpose") });
+        assert!(end_of([fails].into_iter(), Duration::MAX).await.is_err());
+    }
 
     #[test]
     fn a_folder_that_cannot_be_written_does_not_end_the_agent() {
