@@ -51,6 +51,12 @@ async fn kollect(mut settings: Settings) -> Result<Exit> {
     let access = access.map_err(|error| Ended::usage(in_one_line(&error)))?;
     let storage = open_storage(&mut settings, &access)?;
     let mut rollout = Rollout::new(access.client().clone(), &settings.manifests.namespace);
+    if rollout.is_made(&settings.run_id).await {
+        tell(&format!(
+            "note: run {} was made before and is not made again: what there is of it is shown, expected another --run-id for a new one",
+            settings.run_id
+        ));
+    }
     let found = agree(&settings, &access, storage.as_ref(), &rollout).await?;
 
     // A wrong signature is known in a second, not after everything was collected.
@@ -196,7 +202,8 @@ impl Work<'_> {
         if arrival == Arrival::Found {
             self.display.tell("The agents that are installed make the run.");
         }
-        let picture = Picture::watch(self.access.client(), &self.settings.manifests.namespace);
+        let namespace = &self.settings.manifests.namespace;
+        let picture = Picture::watch(self.access.client(), namespace, &self.settings.run_id);
         let (view, mut uploads) = self.wait(&picture).await;
 
         let mut parts: Vec<_> = view.nodes.iter().map(Part::of_node).collect();

@@ -1,7 +1,7 @@
 //! The live picture of nodes, pods and rows, kept up to date by watches: a cluster of hundreds of nodes is read once, and
 //! then only what changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,8 @@ use kube::api::{Api, DynamicObject, ListParams};
 use kube::runtime::watcher::{self, Config};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use kube::{Client, Resource};
-use periscope_agent::rows::{Row, resource};
+use periscope_agent::rows::{MADE_BEFORE, Row, made_before_message, resource};
+use periscope_core::RunId;
 use periscope_manifests::names;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -26,8 +27,10 @@ use super::standing::Seen;
 const WATCH_SECONDS: u32 = 20;
 /// How often events are asked for while nodes lack a pod.
 const EVENTS_EVERY: Duration = Duration::from_secs(5);
-/// Most events that are looked at.
+/// Most events of the controller that are looked at.
 const MAX_EVENTS: u32 = 50;
+/// The same of the agents: each may say once that it has made the run before.
+const MAX_AGENT_EVENTS: u32 = 5_000;
 
 /// What is known by now.
 pub(super) struct Picture {
@@ -36,15 +39,24 @@ pub(super) struct Picture {
     nodes: Kept<NodeFacts>,
     pods: Kept<PodFacts>,
     rows: Kept<Row>,
-    facts: Mutex<(SetFacts, Option<String>)>,
+    made_before: String,
+    facts: Mutex<Facts>,
     _watches: DropGuard,
+}
+
+/// What is asked for now and then.
+#[derive(Default)]
+struct Facts {
+    set: SetFacts,
+    refusal: Option<String>,
+    made_before: BTreeSet<String>,
 }
 
 type Kept<T> = Arc<Mutex<BTreeMap<String, T>>>;
 
 impl Picture {
     /// Begins to watch. Ends with the picture.
-    pub(super) fn watch(client: &Client, namespace: &str) -> Self {
+    pub(super) fn watch(client: &Client, namespace: &str, run: &RunId) -> Self {
         let ended = CancellationToken::new();
         let all = Config::default().timeout(WATCH_SECONDS);
         let agents = all.clone().labels(&format!("{}={}", names::LABEL, names::DAEMON_SET));
@@ -67,23 +79,32 @@ impl Picture {
             ),
             pods: keep(pods, agents, move |object| Some(pod(object)), &ended),
             rows: keep(rows, all, row, &ended),
+            made_before: made_before_message(run),
             facts: Mutex::default(),
             _watches: ended.drop_guard(),
         }
     }
 
-    /// Looks at the set of agents, and at why it cannot make pods. Goes on for ever.
+    /// Looks at the set of agents, at why it cannot make pods, and at who has made the run before. Goes on for ever.
     pub(super) async fn look_at_set(&self) {
         loop {
             let set = ask("get the agents", self.set.get(names::DAEMON_SET)).await;
             let events = ask("list events", self.events.list(&refusals())).await;
+            let said = ask("list events", self.events.list(&said_by_agents())).await;
             {
                 let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Ok(set) = set {
-                    facts.0 = SetFacts::of(&set);
+                    facts.set = SetFacts::of(&set);
                 }
                 if let Ok(events) = events {
-                    facts.1 = events.items.into_iter().filter_map(|event| event.message).next_back();
+                    facts.refusal = events.items.into_iter().filter_map(|event| event.message).next_back();
+                }
+                if let Ok(said) = said {
+                    let of_run = said
+                        .items
+                        .into_iter()
+                        .filter(|event| event.message.as_ref() == Some(&self.made_before));
+                    facts.made_before = of_run.filter_map(|event| event.involved_object.name).collect();
                 }
             }
             tokio::time::sleep(EVENTS_EVERY).await;
@@ -106,7 +127,7 @@ impl Picture {
                 })
                 .or_insert(pod);
         }
-        let (set, refusal) = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         Seen {
             nodes: held(&self.nodes),
             pods: by_node,
@@ -114,8 +135,9 @@ impl Picture {
                 .into_values()
                 .filter_map(|row| Some((row.node()?.to_owned(), row)))
                 .collect(),
-            set,
-            refusal,
+            set: facts.set.clone(),
+            refusal: facts.refusal.clone(),
+            made_before: facts.made_before.clone(),
         }
     }
 }
@@ -127,6 +149,12 @@ fn refusals() -> ListParams {
         names::DAEMON_SET
     );
     ListParams::default().fields(&which).limit(MAX_EVENTS)
+}
+
+/// Events in which agents say that they make no run again.
+fn said_by_agents() -> ListParams {
+    let which = format!("involvedObject.kind=Pod,reason={MADE_BEFORE}");
+    ListParams::default().fields(&which).limit(MAX_AGENT_EVENTS)
 }
 
 /// All nodes, before anything is watched.

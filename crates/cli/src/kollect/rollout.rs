@@ -6,13 +6,15 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy};
-use periscope_agent::rows::resource;
+use periscope_agent::rows::{Row, resource};
+use periscope_core::RunId;
 use periscope_manifests::{Object, Settings, names, objects};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::api::{ApiError, api_of, ask, named};
 use super::picture::nodes_of;
+use super::standing::has_reported;
 use crate::exit::tell;
 
 /// Who the API server notes as the owner of the applied fields.
@@ -27,6 +29,8 @@ const ENDED: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(500);
 /// The definition of rows: one for the whole cluster.
 const DEFINITION: &str = "CustomResourceDefinition";
+/// Rows that are looked at for whether the run was made before: a row has kilobytes.
+const SOME_ROWS: u32 = 50;
 /// Rows deleted in one run at most; more than a cluster may have nodes.
 const MAX_ROWS: u32 = 5_000;
 
@@ -322,6 +326,18 @@ impl Rollout {
         .await;
         let listed = listed.map(|list| list.items).unwrap_or_default();
         listed.into_iter().filter_map(|row| row.metadata.name).collect()
+    }
+
+    /// Whether nodes have reported of the run already. Of one that was the last, nearly every row says so.
+    pub(super) async fn is_made(&self, run: &RunId) -> bool {
+        let rows: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &resource());
+        let listed = ask("list diagnostics", rows.list(&ListParams::default().limit(SOME_ROWS))).await;
+        // Where there are no rows yet, nobody has reported.
+        let mut listed = listed.map(|list| list.items).unwrap_or_default().into_iter();
+        listed.any(|row| {
+            let row = serde_json::to_value(row).ok().and_then(|row| Row::read(row).ok());
+            row.is_some_and(|row| has_reported(&row, run))
+        })
     }
 
     async fn remove_rows(&self) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Where each node stands in the run, and when there is nothing left to wait for. Pure: it asks nobody and knows no clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use periscope_agent::rows::{Phase, Row, RunStatus};
@@ -30,6 +30,8 @@ pub(super) struct Seen {
     pub(super) set: SetFacts,
     /// Why the controller cannot make pods, in its own words.
     pub(super) refusal: Option<String>,
+    /// The pods that say that their node has made the run before.
+    pub(super) made_before: BTreeSet<String>,
 }
 
 /// Where a node stands.
@@ -140,6 +142,12 @@ impl View {
     }
 }
 
+/// Whether the node has reported of the run. One that was ended early is made again.
+pub(super) fn has_reported(row: &Row, run: &RunId) -> bool {
+    let status = &row.status.run;
+    status.run_id == run.as_str() && part_has_ended(status) && status.phase != Phase::Cancelled
+}
+
 /// Whether a part of a run has ended, also in the words of a newer agent.
 fn part_has_ended(part: &RunStatus) -> bool {
     part.finished_at.is_some() || !matches!(part.phase, Phase::Running | Phase::Unknown)
@@ -208,6 +216,10 @@ fn judge(
             _ => (Standing::Running, at_what(status)),
         },
         (None, Some(status)) => (Standing::Running, at_what(status)),
+        (Some(pod), None) if seen.made_before.contains(&pod.name) => {
+            let why = "it has made a run of this id before and makes it only once: expected another --run-id";
+            (Standing::GivenUp, why.to_owned())
+        }
         (Some(pod), None) => match stuck(pod) {
             Some(why) => (patient(STUCK_POD), why),
             None if pod.is_running && since >= SILENT => {
@@ -359,6 +371,25 @@ mod tests {
         let view = View::of(&seen, &run(), Duration::from_secs(seconds));
         assert_eq!(view.nodes[0].standing, standing, "{}", view.nodes[0].note);
         assert!(view.nodes[0].note.contains(note), "{}", view.nodes[0].note);
+    }
+
+    #[test]
+    fn a_node_that_makes_no_run_again_is_not_waited_for() {
+        let mut seen = seen(NodeFacts::default(), Some(pod(None, 0)), None);
+        seen.made_before.insert("p".to_owned());
+        let view = View::of(&seen, &run(), Duration::ZERO);
+        assert_eq!(view.nodes[0].standing, Standing::GivenUp);
+        assert!(view.nodes[0].note.contains("--run-id"), "{}", view.nodes[0].note);
+        assert!(view.is_over(Duration::ZERO));
+    }
+
+    #[rstest]
+    #[case::ended(json!({"runId": "r", "phase": "Partial"}), true)]
+    #[case::runs(json!({"runId": "r", "phase": "Running"}), false)]
+    #[case::ended_early(json!({"runId": "r", "phase": "Cancelled"}), false)]
+    #[case::another(json!({"runId": "q", "phase": "Complete"}), false)]
+    fn a_row_says_whether_its_run_was_made(#[case] status: Value, #[case] expected: bool) {
+        assert_eq!(has_reported(&row("n", &status), &run()), expected);
     }
 
     #[test]
