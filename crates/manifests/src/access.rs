@@ -101,7 +101,7 @@ pub(crate) fn role(settings: &Settings) -> Role {
         rules: Some(vec![
             one(CONFIG_MAP, rule("", &[ConfigMap::URL_PATH_SEGMENT], &["list", "watch"])),
             one(SECRET, rule("", &[Secret::URL_PATH_SEGMENT], &["get"])),
-            rule("", &[Pod::URL_PATH_SEGMENT], &["get", "list"]),
+            rule("", &[Pod::URL_PATH_SEGMENT], &["list"]),
             rule("", &[Event::URL_PATH_SEGMENT], &["create"]),
             rule(&crd.group, &[&crd.names.plural], &["get", "watch", "create", "patch"]),
         ]),
