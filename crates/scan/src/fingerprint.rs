@@ -20,6 +20,10 @@ const VALUES: usize = 16;
 const GROUPS: usize = 8;
 const MORE_GROUPS: usize = if cfg!(target_arch = "x86_64") { 16 } else { GROUPS };
 const FEW: usize = 32;
+/// Most literals that it takes; more are searched in another way, in which the order makes no difference.
+const MOST: usize = 128;
+/// Most places in a literal from which it may be searched: each costs microseconds, and a user's rules may have long ones.
+const MAX_ENDS: usize = 64;
 
 /// A set of places in the typical text, one bit each.
 type Places = [u64; PLACES.div_ceil(64)];
@@ -104,7 +108,7 @@ impl<'a> Group<'a> {
 /// The end of a literal that begins with the rarest bytes.
 pub(crate) fn rarest(literal: &[u8]) -> &[u8] {
     let ends = (0..literal.len()).filter_map(|start| literal.get(start..));
-    let ends = ends.filter(|end| end.len() >= FINGERPRINT);
+    let ends = ends.filter(|end| end.len() >= FINGERPRINT).take(MAX_ENDS);
     let ends = ends.map(|end| (Group::new().with(end).stops(), end));
     ends.min_by(|(a, _), (b, _)| a.total_cmp(b))
         .map_or(literal, |(_, end)| end)
@@ -114,6 +118,9 @@ pub(crate) fn rarest(literal: &[u8]) -> &[u8] {
 /// first one into the first group, the next one into the second, and so on.
 pub(crate) fn ordered(literals: Vec<&[u8]>) -> Vec<&[u8]> {
     let count = literals.len();
+    if count > MOST {
+        return literals;
+    }
     let mut groups = vec![(0.0, Group::new()); if count > FEW { MORE_GROUPS } else { GROUPS }];
     let group_count = groups.len();
     let mut literals: Vec<_> = literals
