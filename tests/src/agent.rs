@@ -36,7 +36,8 @@ pub struct Storage {
 }
 
 impl DeployedAgent {
-    /// Applies the manifest with the agent's image under test in it, and `change` applied to the `DaemonSet`'s pod `spec`.
+    /// Applies the manifest with the agent's image under test in it, and `change` applied to the `DaemonSet`'s pod
+    /// `spec`.
     ///
     /// # Panics
     ///
@@ -183,7 +184,8 @@ impl DeployedAgent {
         self.kubectl(&["logs", "--selector=app=aks-periscope", "--tail=200", "--prefix"])
     }
 
-    /// The agent's processes on the node, as this machine numbers them: the one that lives, but for the moment in which another takes its place.
+    /// The agent's processes on the node, as this machine numbers them: the one that lives, but for the moment in which
+    /// another takes its place.
     pub fn processes(&self) -> Vec<String> {
         let mut all = self.cluster.node_processes("aks-periscope");
         all.retain(|pid| {
@@ -218,8 +220,8 @@ impl DeployedAgent {
 
 impl Drop for DeployedAgent {
     fn drop(&mut self) {
-        // Also after a failed assertion, when a second panic would end everything. The namespace last: what is in it goes
-        // with it, and its finalizer would hold up the rest.
+        // Also after a failed assertion, when a second panic would end everything. The namespace last: what is in it
+        // goes with it, and its finalizer would hold up the rest.
         for object in self.objects.iter().rev() {
             let kind = object["kind"].as_str().unwrap_or_default();
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
@@ -261,8 +263,8 @@ fn objects_of(cluster: &Cluster, manifest: &Path) -> Vec<Value> {
     values.into_iter().flat_map(items).collect()
 }
 
-/// What differs between the test cluster and one in Azure: the image is on the node already, and the storage's name is in no
-/// DNS.
+/// What differs between the test cluster and one in Azure: the image is on the node already, and the storage's name is
+/// in no DNS.
 fn adapt(services: &Services, spec: &mut Value) {
     let container = &mut spec["containers"][0];
     container["image"] = json!(AGENT_IMAGE);

@@ -1,5 +1,5 @@
-//! The program under test in an image of the test node: the ordinary binary with the libraries that it needs, instead of
-//! the static one that is released, so that a change is tried without a second build.
+//! The program under test in an image of the test node: the ordinary binary with the libraries that it needs, instead
+//! of the static one that is released, so that a change is tried without a second build.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

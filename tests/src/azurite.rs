@@ -31,7 +31,8 @@ pub struct Azurite {
 }
 
 impl Azurite {
-    /// Signs an account-wide SAS, without a leading `?`. `permissions` are letters such as `rwlc`, in the service's order
+    /// Signs an account-wide SAS, without a leading `?`. `permissions` are letters such as `rwlc`, in the service's
+    /// order
     /// `rwdylacuptfi`.
     ///
     /// # Panics

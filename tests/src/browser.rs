@@ -1,5 +1,5 @@
-//! A headless Chromium that is driven through the protocol of its developer tools (<https://chromedevtools.github.io/devtools-protocol/>),
-//! over its pipe: JSON messages that end with a zero byte.
+//! A headless Chromium that is driven through the protocol of its developer tools
+//! (<https://chromedevtools.github.io/devtools-protocol/>), over its pipe: JSON messages that end with a zero byte.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! A container image as `docker save` writes it, in one file that `ctr images import` and `docker load` take. No daemon and
-//! no registry is asked; the same content gives the same bytes.
+//! A container image as `docker save` writes it, in one file that `ctr images import` and `docker load` take. No daemon
+//! and no registry is asked; the same content gives the same bytes.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
-//! The agent under the manifests of the original's eras, with only the image changed: `kubectl set image` is all that an
-//! operator of one of them has to do. Judged by a replica of `az aks kanalyze` and by the archive on the node.
+//! The agent under the manifests of the original's eras, with only the image changed: `kubectl set image` is all that
+//! an operator of one of them has to do. Judged by a replica of `az aks kanalyze` and by the archive on the node.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests look at files and run programs of their own"

@@ -1,5 +1,5 @@
-//! What a run of the agent asks of the API server, counted in the audit log of a real one: the node that does the cluster's
-//! part, and one that does not.
+//! What a run of the agent asks of the API server, counted in the audit log of a real one: the node that does the
+//! cluster's part, and one that does not.
 #![expect(clippy::disallowed_methods, reason = "tests look at files of their own")]
 
 use std::collections::BTreeMap;

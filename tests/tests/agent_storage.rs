@@ -1,4 +1,5 @@
-//! The agent and a storage that refuses, changes or is away: what the row tells, what stays on the node, and what arrives after all.
+//! The agent and a storage that refuses, changes or is away: what the row tells, what stays on the node, and what
+//! arrives after all.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests look at files and run programs of their own"
@@ -100,7 +101,8 @@ impl Place {
         Told { row, part }
     }
 
-    /// The run is whole: both archives are where the row says, with the loose blobs beside the node's, and on the node too.
+    /// The run is whole: both archives are where the row says, with the loose blobs beside the node's, and on the node
+    /// too.
     fn everything_arrived(&self, run: &str, container: &str) {
         let told = self.ended(run, NODE_PART);
         let (status, reason, message) = told.uploaded();

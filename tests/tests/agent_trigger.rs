@@ -17,7 +17,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Long enough for a machine that is busy with other tests, and shorter than any way but the watch: mounted files are not there.
+/// Long enough for a machine that is busy with other tests, and shorter than any way but the watch: mounted files are
+/// not there.
 const SOON: Duration = Duration::from_secs(20);
 
 /// What is asked of a program that collects: the order, and when it came.

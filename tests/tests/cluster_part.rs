@@ -1,5 +1,5 @@
-//! The part of a run that is the same for all nodes: who does it, and what it asks of the API server, counted in the audit log of a
-//! real one and at a scripted one of five hundred nodes.
+//! The part of a run that is the same for all nodes: who does it, and what it asks of the API server, counted in the
+//! audit log of a real one and at a scripted one of five hundred nodes.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests look at files and run programs of their own"

@@ -1,5 +1,5 @@
-//! Faults made for real on the test node, one at a time and two at once, and what the first screen says of them. Those of
-//! one domain are in `faults_*.rs`; without a fault there is nothing to say.
+//! Faults made for real on the test node, one at a time and two at once, and what the first screen says of them. Those
+//! of one domain are in `faults_*.rs`; without a fault there is nothing to say.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests look at files and run programs of their own"

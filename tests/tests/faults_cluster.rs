@@ -1,5 +1,6 @@
-//! Faults of the node's place in its cluster, each made for real on the test cluster under names of the test's own and undone
-//! at its end: the finding is the first of the screen, its evidence is the right line, and without the fault there is none.
+//! Faults of the node's place in its cluster, each made for real on the test cluster under names of the test's own and
+//! undone at its end: the finding is the first of the screen, its evidence is the right line, and without the fault
+//! there is none.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests look at files and run programs of their own"

@@ -1,5 +1,5 @@
-//! Faults that only the cluster's part tells of, each made for real on the test cluster and undone at its end: nodes that
-//! nothing stands behind, pods that no node takes, that wait for a volume or an image.
+//! Faults that only the cluster's part tells of, each made for real on the test cluster and undone at its end: nodes
+//! that nothing stands behind, pods that no node takes, that wait for a volume or an image.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests look at files and run programs of their own"

@@ -1,5 +1,5 @@
-//! The command `kollect` against a real API server and kubelet, as somebody with a kubeconfig runs it: what comes, what is said of
-//! nodes that cannot report, and that nothing stays in the cluster.
+//! The command `kollect` against a real API server and kubelet, as somebody with a kubeconfig runs it: what comes, what
+//! is said of nodes that cannot report, and that nothing stays in the cluster.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests look at files and run programs of their own"

@@ -1,5 +1,5 @@
-//! The page of an archive in a real browser: it opens from a file, asks for nothing, complains of nothing, can be used by
-//! keyboard alone and be read in every light. Pictures of it are left in `target/tmp/report`.
+//! The page of an archive in a real browser: it opens from a file, asks for nothing, complains of nothing, can be used
+//! by keyboard alone and be read in every light. Pictures of it are left in `target/tmp/report`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

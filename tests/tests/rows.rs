@@ -1,4 +1,5 @@
-//! The rows of a real API server, told by the reporter and read by kubectl, by a replica of the CLI and as the types that `kollect` reads.
+//! The rows of a real API server, told by the reporter and read by kubectl, by a replica of the CLI and as the types
+//! that `kollect` reads.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests look at files and run programs of their own"
@@ -407,8 +408,8 @@ impl Place {
         columns
     }
 
-    /// Access as an agent that the original's manifests deployed (`deployment/base/cluster-role.yaml`), without what else that role
-    /// allows, which has nothing to do with rows.
+    /// Access as an agent that the original's manifests deployed (`deployment/base/cluster-role.yaml`), without what
+    /// else that role allows, which has nothing to do with rows.
     async fn historic_agent(&self) -> ClusterAccess {
         let rules = json!([
             {"apiGroups": ["", "metrics.k8s.io"], "resources": ["pods", "nodes"], "verbs": ["get", "watch", "list"]},

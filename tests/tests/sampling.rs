@@ -1,5 +1,6 @@
-//! The agent's samples from end to end: a service that goes away and comes back, a sampler that is restarted meanwhile, and
-//! the action that tells of it. Real sockets, the real resolver and connector, a real ring; only the pace is a test's.
+//! The agent's samples from end to end: a service that goes away and comes back, a sampler that is restarted meanwhile,
+//! and the action that tells of it. Real sockets, the real resolver and connector, a real ring; only the pace is a
+//! test's.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

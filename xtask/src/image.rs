@@ -177,7 +177,8 @@ fn build(architecture: Architecture) -> Result<PathBuf> {
         .env("SOURCE_DATE_EPOCH", "0")
         .env(format!("CC_{variable}"), compiler);
     if compiler != "musl-gcc" {
-        // For another processor the machine's own linker does not do; musl-gcc as a linker would give a dynamic program.
+        // For another processor the machine's own linker does not do; musl-gcc as a linker would give a dynamic
+        // program.
         command.env(format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()), "rust-lld");
     }
     cargo(&mut command)?;

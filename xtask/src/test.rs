@@ -9,8 +9,8 @@ use crate::services::keeper::Lifetime;
 use crate::services::place::{self, Place};
 use crate::services::{down, up};
 
-/// The property tests try the same cases each time here, so that a change is judged by what it changed. Plain `cargo test`
-/// tries new ones.
+/// The property tests try the same cases each time here, so that a change is judged by what it changed. Plain `cargo
+/// test` tries new ones.
 const PROPERTY_SEED: &str = "20261120";
 
 /// Variables that `cargo run` sets for this program. Build scripts that watch them would run again for nothing.

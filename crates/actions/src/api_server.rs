@@ -1,5 +1,5 @@
-//! Where the node's API server is and who vouches for it, from the kubelet's kubeconfig or the way we ourselves have to it.
-//! Asks nobody.
+//! Where the node's API server is and who vouches for it, from the kubelet's kubeconfig or the way we ourselves have to
+//! it. Asks nobody.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -28,8 +28,8 @@ pub(crate) struct ApiServer {
 }
 
 impl ApiServer {
-    /// The API server that the kubelet uses; where that is not known, the one that we use. `own` is our own root folder.
-    /// Blocks.
+    /// The API server that the kubelet uses; where that is not known, the one that we use. `own` is our own root
+    /// folder. Blocks.
     pub(crate) fn find(
         root: &HostRoot,
         own: &HostRoot,

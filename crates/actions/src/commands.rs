@@ -29,7 +29,8 @@ pub(crate) struct CommandRow {
 /// What programs say on standard error, in the C locale, when the right to do something is missing.
 const DENIALS: [&str; 3] = ["Permission denied", "Operation not permitted", "must be root"];
 
-/// What tools of systemd say where another init runs the machine (`systemd`, `src/basic/util.c`, `sd_booted`; EHOSTDOWN of
+/// What tools of systemd say where another init runs the machine (`systemd`, `src/basic/util.c`, `sd_booted`; EHOSTDOWN
+/// of
 /// `bus_connect_system_systemd`). A bus that does not answer on a machine of systemd says something else.
 const NO_SYSTEMD: [&str; 2] = ["not been booted with systemd", "Failed to connect to bus: Host is down"];
 

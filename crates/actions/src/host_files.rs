@@ -187,8 +187,8 @@ async fn copy_opened(
     }
 }
 
-/// The files that a pattern names, for artifacts below `files`; a folder that may not be looked into is recorded under the
-/// pattern's name.
+/// The files that a pattern names, for artifacts below `files`; a folder that may not be looked into is recorded under
+/// the pattern's name.
 pub(crate) async fn glob(root: &HostRoot, sink: &Sink, pattern: &str) -> Vec<HostPath> {
     let (root, asked) = (root.clone(), pattern.to_owned());
     let name = format!("files{pattern}");
@@ -219,8 +219,8 @@ pub(crate) fn first_of(root: &HostRoot, paths: &[&str]) -> Option<HostPath> {
     there.next().or_else(|| places().find(unknown))
 }
 
-/// Why it is not known whether there is something at these paths and patterns; `None` where all of them can be looked at.
-/// Blocks.
+/// Why it is not known whether there is something at these paths and patterns; `None` where all of them can be looked
+/// at. Blocks.
 pub(crate) fn unseen<'a>(root: &HostRoot, patterns: impl IntoIterator<Item = &'a str>) -> Option<HostError> {
     patterns.into_iter().find_map(|pattern| match root.glob(pattern) {
         Ok(matches) => matches.unread.into_iter().next(),
@@ -228,8 +228,8 @@ pub(crate) fn unseen<'a>(root: &HostRoot, patterns: impl IntoIterator<Item = &'a
     })
 }
 
-/// Records that nothing was found at these paths and patterns, which is `state` for this reason; but where they cannot be
-/// looked at, that this is so.
+/// Records that nothing was found at these paths and patterns, which is `state` for this reason; but where they cannot
+/// be looked at, that this is so.
 pub(crate) async fn record_none(
     root: &HostRoot,
     sink: &Sink,

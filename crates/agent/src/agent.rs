@@ -25,12 +25,13 @@ use crate::{Collect, Ending, Part, Reporter, Run};
 /// Runs that wait for the one under way. More than that wait at the API server.
 pub const MAX_QUEUED: usize = 16;
 
-/// How long a run that waits lets an election go on. Who is first in line knows it within a second or two, and who is to stand in for it may have to
-/// wait for minutes.
+/// How long a run that waits lets an election go on. Who is first in line knows it within a second or two, and who is
+/// to stand in for it may have to wait for minutes.
 const ELECTION_TIME: Duration = Duration::from_secs(15);
 
-/// How long another agent may have the folder at the start: one that was told to end is killed when its pod's grace period is over, 60 s in our
-/// manifests. It ends on its own well before, and with the next agent its run would be made twice at a time.
+/// How long another agent may have the folder at the start: one that was told to end is killed when its pod's grace
+/// period is over, 60 s in our manifests. It ends on its own well before, and with the next agent its run would be made
+/// twice at a time.
 const ENDED_WITHIN: Duration = Duration::from_secs(65);
 
 /// Time between two looks whether it has ended.
@@ -132,8 +133,8 @@ impl Agent {
         agent.health.over();
     }
 
-    /// Recalls what agents before this one did, once the last of them has ended. One that does not end is of another installation, and has the
-    /// folder to itself.
+    /// Recalls what agents before this one did, once the last of them has ended. One that does not end is of another
+    /// installation, and has the folder to itself.
     async fn recall(&self) {
         let until = Instant::now() + ENDED_WITHIN;
         let mut told = false;
@@ -234,7 +235,8 @@ impl Agent {
         }
     }
 
-    /// Makes what is not made yet of a run. The run after it, where that was heard of meanwhile and already taken from the queue.
+    /// Makes what is not made yet of a run. The run after it, where that was heard of meanwhile and already taken from
+    /// the queue.
     async fn make(
         &self,
         wanted: &Wanted,
@@ -292,7 +294,8 @@ impl Agent {
         }
     }
 
-    /// The runs that an earlier agent left unfinished, but for the one that is wanted now. Their own settings are not known any longer.
+    /// The runs that an earlier agent left unfinished, but for the one that is wanted now. Their own settings are not
+    /// known any longer.
     async fn left_unfinished(&self, latest: Option<&Wanted>) -> Vec<Wanted> {
         let memory = Arc::clone(&self.memory);
         let left = on_disk(move || lock(&memory).unfinished(Timestamp::now())).await;

@@ -1,4 +1,5 @@
-//! What the agent asks of the rest of the program: one run. Who implements it decides what a run gathers and where it goes.
+//! What the agent asks of the rest of the program: one run. Who implements it decides what a run gathers and where it
+//! goes.
 
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use crate::{Configuration, Credentials};
 /// Makes runs.
 #[async_trait]
 pub trait Collect: Send + Sync + 'static {
-    /// Makes one run. What happens on the way goes to `updates`; whether anybody listens is not its matter. When `cancel` is
-    /// cancelled it ends early and keeps, and uploads, what there is.
+    /// Makes one run. What happens on the way goes to `updates`; whether anybody listens is not its matter. When
+    /// `cancel` is cancelled it ends early and keeps, and uploads, what there is.
     ///
     /// # Errors
     /// One line that says why nothing could be collected at all.

@@ -1,4 +1,5 @@
-//! What the agent asks about the cluster's part of a run: is it this node's to do. Who decides that, and how, is not its matter.
+//! What the agent asks about the cluster's part of a run: is it this node's to do. Who decides that, and how, is not
+//! its matter.
 
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ const TRIES: usize = 60;
 pub trait Election: Send + Sync + 'static {
     /// Whether this node is to do the cluster's part of the run. Asked once for each run, after the node's own part.
     ///
-    /// It may take its time, such as to see whether the node that is first in line does its duty; the agent stops waiting for it
-    /// some seconds after the next run came.
+    /// It may take its time, such as to see whether the node that is first in line does its duty; the agent stops
+    /// waiting for it some seconds after the next run came.
     ///
     /// # Cancel safety
     /// The future may be dropped at any time.

@@ -1,6 +1,7 @@
 //! Removes the archives of older runs from the agent's folder on the node, which would else grow with every run.
 //!
-//! It knows what it made by its name and removes nothing else: whatever somebody put beside it stays, and so does the folder around it.
+//! It knows what it made by its name and removes nothing else: whatever somebody put beside it stays, and so does the
+//! folder around it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -44,7 +45,8 @@ struct Left {
     newest: SystemTime,
 }
 
-/// Keeps the newest `runs` runs, and of them no more than the bound on bytes allows, though always the newest. `spared` is kept in any case.
+/// Keeps the newest `runs` runs, and of them no more than the bound on bytes allows, though always the newest. `spared`
+/// is kept in any case.
 ///
 /// Blocks; the number of bytes that were freed.
 ///

@@ -1,5 +1,5 @@
-//! What an earlier agent of this node did that this one cannot remember: a node that is reimaged, as at each upgrade, loses its folder and
-//! keeps its row. Its archive is of then, and would be overwritten by one of now.
+//! What an earlier agent of this node did that this one cannot remember: a node that is reimaged, as at each upgrade,
+//! loses its folder and keeps its row. Its archive is of then, and would be overwritten by one of now.
 
 use std::time::Duration;
 

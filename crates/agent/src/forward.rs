@@ -1,4 +1,5 @@
-//! Hands what happens during a run on to the reporter, without ever holding up the run: of what comes while the reporter is busy, the latest is kept.
+//! Hands what happens during a run on to the reporter, without ever holding up the run: of what comes while the
+//! reporter is busy, the latest is kept.
 
 use std::future::pending;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Progress, Reporter, Run, Update};
 
-/// How often at most the reporter is told how far a run is, and a row is written for nothing else: what 500 nodes may ask of one API server at the same time.
+/// How often at most the reporter is told how far a run is, and a row is written for nothing else: what 500 nodes may
+/// ask of one API server at the same time.
 pub const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// How long one report may take.
@@ -23,8 +25,8 @@ pub(crate) async fn bounded(what: &'static str, bound: Duration, report: impl Fu
     }
 }
 
-/// Tells of `updates` until the part is `over` or nobody can send any longer. The two texts are told in any case, and so is the last
-/// progress, at once.
+/// Tells of `updates` until the part is `over` or nobody can send any longer. The two texts are told in any case, and
+/// so is the last progress, at once.
 pub(crate) async fn forward(
     run: &Run,
     reporter: &dyn Reporter,

@@ -1,4 +1,5 @@
-//! Remembers runs across restarts of the pod, in a file on the node: one that is finished is not made again, one that was ended in the middle is.
+//! Remembers runs across restarts of the pod, in a file on the node: one that is finished is not made again, one that
+//! was ended in the middle is.
 
 use std::collections::VecDeque;
 use std::io;
@@ -24,8 +25,10 @@ const MAX_BYTES: usize = 256 * 1024;
 /// How often one run is begun. What ends the pod three times in a row, such as its memory, will end it a fourth time.
 pub const MAX_ATTEMPTS: u32 = 3;
 
-/// A run that was ended in the middle is resumed by itself within this time: longer than a node takes to boot, and than the pauses
-/// between restarts (5 min, <https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy>); shorter than what nobody waits for any longer.
+/// A run that was ended in the middle is resumed by itself within this time: longer than a node takes to boot, and than
+/// the pauses between restarts (5 min,
+/// <https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy>); shorter than what nobody waits
+/// for any longer.
 const RESUMED_WITHIN: Duration = Duration::from_hours(1);
 
 /// What is known of one run.
@@ -86,8 +89,8 @@ impl Memory {
         }
     }
 
-    /// Reads what earlier agents remembered below the agent's folder, and keeps others from writing there from now on. `false` where another
-    /// agent has it and that `can_wait`. What cannot be read is forgotten, and said.
+    /// Reads what earlier agents remembered below the agent's folder, and keeps others from writing there from now on.
+    /// `false` where another agent has it and that `can_wait`. What cannot be read is forgotten, and said.
     pub(crate) fn recall(&mut self, can_wait: bool) -> bool {
         let own = match self.take_own() {
             Err(error) if can_wait && error.kind() == io::ErrorKind::WouldBlock => return false,
@@ -170,7 +173,8 @@ impl Memory {
         }
     }
 
-    /// The run begins, or begins again: the number of this attempt. Above [`MAX_ATTEMPTS`] it should not. `None` when it was made before.
+    /// The run begins, or begins again: the number of this attempt. Above [`MAX_ATTEMPTS`] it should not. `None` when
+    /// it was made before.
     pub(crate) fn begin(&mut self, id: &RunId, now: Timestamp) -> Option<u32> {
         if !self.accept(id, now) {
             return None;

@@ -6,7 +6,8 @@ use kube::client::Body;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-/// A client whose requests get the given answers in order, and the path and query of each request once all are answered. Later ones get none.
+/// A client whose requests get the given answers in order, and the path and query of each request once all are
+/// answered. Later ones get none.
 pub(crate) fn mock_api(answers: Vec<(u16, Value)>) -> (Client, JoinHandle<Vec<String>>) {
     let lines = answers.into_iter().map(|(status, body)| (status, vec![body])).collect();
     mock_watch(lines)

@@ -1,5 +1,5 @@
-//! The agent's own folder on the node, opened so that nobody can lead us to another one, and held against a second agent. Its files are written whole or
-//! not at all.
+//! The agent's own folder on the node, opened so that nobody can lead us to another one, and held against a second
+//! agent. Its files are written whole or not at all.
 //!
 //! The ring of samples lies beside them, and is opened and held by itself.
 
@@ -27,7 +27,8 @@ pub(crate) struct OwnFolder(OwnedFd);
 impl OwnFolder {
     /// Opens it below `folder`, and makes what is missing of both. `WouldBlock` when another agent has it. Blocks.
     ///
-    /// The node's logs may be open to pods: a link in the place of either folder is refused, as what it leads to would be written to.
+    /// The node's logs may be open to pods: a link in the place of either folder is refused, as what it leads to would
+    /// be written to.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let above = open_folder(CWD, folder)?;
@@ -52,8 +53,9 @@ impl OwnFolder {
         small_file::read_at(&self.0, name, OFlags::NOFOLLOW, max)
     }
 
-    /// Replaces the file, or makes it, for its owner only. When the process is killed in the middle, the old one is still there. It is not
-    /// waited for the disk, which may take seconds where it is busy: after a loss of power the file may be empty.
+    /// Replaces the file, or makes it, for its owner only. When the process is killed in the middle, the old one is
+    /// still there. It is not waited for the disk, which may take seconds where it is busy: after a loss of power the
+    /// file may be empty.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         // What a crash left behind is no reason to fail, and nothing to write through.
         match rustix::fs::unlinkat(&self.0, UNFINISHED, AtFlags::empty()) {

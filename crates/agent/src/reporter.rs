@@ -1,5 +1,5 @@
-//! How the agent tells the cluster what it does. It waits for no answer about it: failing to tell is for the reporter to
-//! remember or to log, and never ends a run.
+//! How the agent tells the cluster what it does. It waits for no answer about it: failing to tell is for the reporter
+//! to remember or to log, and never ends a run.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -19,7 +19,8 @@ pub trait Reporter: Send + Sync + 'static {
     /// The two texts of [`Update::Diagnosed`](crate::Update::Diagnosed) are there. Only for [`Part::Node`].
     async fn diagnosed(&self, run: &Run, network_config: &str, network_outbound: &str);
 
-    /// How far the part is; at most every [`PROGRESS_EVERY`](crate::PROGRESS_EVERY), and once more right before the end.
+    /// How far the part is; at most every [`PROGRESS_EVERY`](crate::PROGRESS_EVERY), and once more right before the
+    /// end.
     async fn progress(&self, run: &Run, progress: &Progress);
 
     /// The part has ended.
@@ -47,7 +48,8 @@ pub struct Run {
 pub struct Ending {
     /// When.
     pub at: Timestamp,
-    /// The agent was told to end in the middle of it: there may be less than there should be, and the next agent makes the run again.
+    /// The agent was told to end in the middle of it: there may be less than there should be, and the next agent makes
+    /// the run again.
     pub interrupted: bool,
     /// What it amounts to, or in one line why there is nothing.
     pub result: Result<Outcome, String>,

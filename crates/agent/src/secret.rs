@@ -1,7 +1,8 @@
 //! Credentials of the storage: those a run begins with, and fresh ones for when they are refused.
 //!
 //! The kubelet brings a changed `Secret` into the pod up to a minute or two later than the API server has it
-//! (<https://kubernetes.io/docs/concepts/configuration/secret/#using-secrets-as-files-from-a-pod>), and the environment never changes.
+//! (<https://kubernetes.io/docs/concepts/configuration/secret/#using-secrets-as-files-from-a-pod>), and the environment
+//! never changes.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,8 +75,8 @@ impl StorageCredentials {
 pub(crate) struct PodCredentials {
     client: Option<(Client, String)>,
     sources: Sources,
-    /// The last answer came to a list, and not to a get. Asked first is what was answered last, so that not every run asks in vain; rights that
-    /// are given or taken meanwhile count all the same.
+    /// The last answer came to a list, and not to a get. Asked first is what was answered last, so that not every run
+    /// asks in vain; rights that are given or taken meanwhile count all the same.
     lists: AtomicBool,
 }
 

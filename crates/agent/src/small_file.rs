@@ -1,4 +1,5 @@
-//! Small files that are mounted for the agent to read. Reading is bounded, waits for no writer of a pipe, and takes regular files only.
+//! Small files that are mounted for the agent to read. Reading is bounded, waits for no writer of a pipe, and takes
+//! regular files only.
 //!
 //! Not for the node's own files: those are read through [`HostRoot`](periscope_host::HostRoot).
 
@@ -10,7 +11,8 @@ use std::path::Path;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::path::Arg;
 
-/// The file's bytes; `None` when there is no such file. Links are followed: the kubelet puts mounted keys behind two of them.
+/// The file's bytes; `None` when there is no such file. Links are followed: the kubelet puts mounted keys behind two of
+/// them.
 pub(crate) fn read(path: &Path, max: usize) -> io::Result<Option<Vec<u8>>> {
     read_at(CWD, path, OFlags::empty(), max)
 }

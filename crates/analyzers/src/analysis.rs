@@ -1,6 +1,7 @@
 //! `analysis.json`: the findings as viewers of support bundles read them, with what ours say beyond that.
 //!
-//! The shape is that of Troubleshoot's results (`replicatedhq/troubleshoot`, `pkg/convert/supportbundle.go`): an array of
+//! The shape is that of Troubleshoot's results (`replicatedhq/troubleshoot`, `pkg/convert/supportbundle.go`): an array
+//! of
 //! `{name, labels, insight: {name, labels, primary, detail, severity}, severity, analyzerSpec, error}`. Ours add the fields
 //! of [`Finding`], from which they are read back.
 

@@ -123,7 +123,8 @@ fn slow(calls: &Rows<ApiCall>) -> Option<Finding> {
     Some(finding.evidence(calls.text.evidence(*line)))
 }
 
-/// The clocks differ by what all answers agree on: each shows the server's second at a moment between sending and answer.
+/// The clocks differ by what all answers agree on: each shows the server's second at a moment between sending and
+/// answer.
 fn skew(calls: &Rows<ApiCall>) -> Option<Finding> {
     let bounds = calls.lines.iter().filter_map(|(line, call)| {
         let date = call.date?;

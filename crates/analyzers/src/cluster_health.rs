@@ -1,5 +1,5 @@
-//! Whether the node is a working member of its cluster: what the API server says of it and how it answers; in the cluster's
-//! part the same of all nodes. One analyzer, so that a missing way to the API server is told once.
+//! Whether the node is a working member of its cluster: what the API server says of it and how it answers; in the
+//! cluster's part the same of all nodes. One analyzer, so that a missing way to the API server is told once.
 
 use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Finding, Inputs, Scope};
 use periscope_documents::{ApiCall, NodeFact, names};

@@ -86,7 +86,8 @@ fn value(text: &str, name: &str) -> Option<(u64, u64)> {
 }
 
 /// Packets that found no room and connections that were forgotten to make some, over all CPUs, and the line of the CPU
-/// that lost most. The columns `drop`, `insert_failed` and `early_drop` say so; a row for each CPU, in hexadecimal (`nf_conntrack_standalone.c`, `ct_cpu_seq_show`).
+/// that lost most. The columns `drop`, `insert_failed` and `early_drop` say so; a row for each CPU, in hexadecimal
+/// (`nf_conntrack_standalone.c`, `ct_cpu_seq_show`).
 fn losses(stats: &Text) -> Option<(u64, Evidence)> {
     let mut lines = (1..).zip(stats.text.lines());
     let (_, heading) = lines.next()?;

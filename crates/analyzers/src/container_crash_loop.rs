@@ -1,5 +1,5 @@
-//! Whether containers end and are started over and over, how each ended and what it said last. Those that went over their
-//! memory limit are [`container_oom`](crate::container_oom)'s.
+//! Whether containers end and are started over and over, how each ended and what it said last. Those that went over
+//! their memory limit are [`container_oom`](crate::container_oom)'s.
 
 use jiff::SignedDuration;
 use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Fault, Finding, Inputs, Severity, Verdict};

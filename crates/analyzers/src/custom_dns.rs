@@ -82,8 +82,8 @@ fn unknown(why: &str) -> Finding {
         .remedy("Collect again with the action `dns`, as root.")
 }
 
-/// Whether the node is a machine of Azure: by its asset tag, and only where that is not to be seen by the cloud's settings,
-/// which a copied configuration may hold anywhere.
+/// Whether the node is a machine of Azure: by its asset tag, and only where that is not to be seen by the cloud's
+/// settings, which a copied configuration may hold anywhere.
 fn is_azure(inputs: &dyn Inputs) -> Result<bool, AnalyzeError> {
     Ok(match artifact::read(inputs, names::DNS, names::CHASSIS_ASSET_TAG)? {
         Artifact::Whole(tag) => tag.text.trim() == AZURE_ASSET_TAG,

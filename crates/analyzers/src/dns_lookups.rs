@@ -1,5 +1,5 @@
-//! Whether name servers answer, and how fast, from the look-ups that were tried; which servers should be asked is judged
-//! elsewhere.
+//! Whether name servers answer, and how fast, from the look-ups that were tried; which servers should be asked is
+//! judged elsewhere.
 
 use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Evidence, Fault, Finding, Inputs, Severity};
 use periscope_documents::{KubeletSettings, Lookup, Outcome, Protocol, RecordType, ResolvConf, names};
@@ -14,8 +14,8 @@ const SLOW_MILLIS: u64 = 500;
 const SAME_PARTS: u64 = 10;
 /// From here on search lists make many questions of one name (`ndots:5` is what the kubelet gives pods).
 const MANY_DOTS: u32 = 5;
-/// What a look-up of an external name may cost before it is trouble: half of what programs wait. Answers are late on a node
-/// with much to do, and its name servers are well.
+/// What a look-up of an external name may cost before it is trouble: half of what programs wait. Answers are late on a
+/// node with much to do, and its name servers are well.
 const AMPLIFIED_MILLIS: u64 = 2500;
 /// Search domains of the cluster itself: of the namespace, of services, of the cluster.
 const CLUSTER_DOMAINS: usize = 3;
@@ -155,8 +155,8 @@ impl Server<'_> {
     }
 }
 
-/// The delay of the node itself, where it is large: all questions are asked at once, and servers that are independent of
-/// each other do not take the same long time.
+/// The delay of the node itself, where it is large: all questions are asked at once, and servers that are independent
+/// of each other do not take the same long time.
 fn own_delay(servers: &[Server]) -> Option<u64> {
     let answering = servers.iter().map(Server::median).filter(|median| *median > 0);
     let (least, most) = (answering.clone().min()?, answering.clone().max()?);

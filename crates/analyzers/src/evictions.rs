@@ -113,8 +113,8 @@ fn finding(resource: &str, evicted: &Evicted, now: Timestamp) -> Finding {
     EVICTION.fail(object, title).evidences(evicted.evidence.iter().cloned())
 }
 
-/// What was short: `The node was low on resource: memory. …`, `The node had condition: [DiskPressure]. `, or a limit of the
-/// pod's own (`pkg/kubelet/eviction/helpers.go` of `kubernetes/kubernetes`).
+/// What was short: `The node was low on resource: memory. …`, `The node had condition: [DiskPressure]. `, or a limit of
+/// the pod's own (`pkg/kubelet/eviction/helpers.go` of `kubernetes/kubernetes`).
 fn resource_of(message: &str) -> String {
     let until_end = |rest: &str| rest.split(['.', ' ', ']']).next().unwrap_or_default().to_owned();
     if let Some((_, rest)) = message.split_once("low on resource: ") {

@@ -1,5 +1,5 @@
-//! What the exit codes of AKS's provisioning script mean, and what to do about each: the ones by which nodes fail in the field.
-//! Facts from `parts/linux/cloud-init/artifacts/cse_helpers.sh` of `Azure/AgentBaker`.
+//! What the exit codes of AKS's provisioning script mean, and what to do about each: the ones by which nodes fail in
+//! the field. Facts from `parts/linux/cloud-init/artifacts/cse_helpers.sh` of `Azure/AgentBaker`.
 
 /// What an exit code means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -134,9 +134,9 @@ fn counters(line: &str) -> (Option<u64>, &str) {
     (packets, rule)
 }
 
-/// Words of rules that refuse packets on healthy nodes: of network plugins and kube-proxy by their comments, packets of no
-/// known connection, and access of pods to the machine's own metadata (`AgentBaker`, `ensureNoDupOnPromiscuBridge` and the
-/// restriction of IMDS).
+/// Words of rules that refuse packets on healthy nodes: of network plugins and kube-proxy by their comments, packets of
+/// no known connection, and access of pods to the machine's own metadata (`AgentBaker`, `ensureNoDupOnPromiscuBridge`
+/// and the restriction of IMDS).
 const EXPECTED: [&str; 9] = [
     "kubernetes",
     "cali:",

@@ -17,8 +17,8 @@ const FAILED: &str = "image-pull-failed";
 const FAILED_UNSTRUCTURED: &str = "image-pull-failed-unstructured";
 /// The log they look at.
 const KUBELET_LOG: &str = "journal/kubelet.log";
-/// While an image cannot be had, the kubelet says so at each look at the pod, every minute or two at least; after so long
-/// without a word the pod is gone or has its image.
+/// While an image cannot be had, the kubelet says so at each look at the pod, every minute or two at least; after so
+/// long without a word the pod is gone or has its image.
 const SILENT_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// Most pods that are reported for each cause.
 const MAX_REPORTED: usize = 4;
@@ -79,8 +79,8 @@ static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
     faults: &[&AUTH, &NOT_FOUND, &NETWORK, &DISK, &OTHER],
 };
 
-/// What a registry's, a runtime's or the network's words stand for. The first row with a word that is in the reason counts:
-/// a token that was refused names an address too, and an address can hold a number.
+/// What a registry's, a runtime's or the network's words stand for. The first row with a word that is in the reason
+/// counts: a token that was refused names an address too, and an address can hold a number.
 const WORDS: &[(&Fault, &[&str])] = &[
     (
         &DISK,

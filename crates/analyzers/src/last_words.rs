@@ -1,5 +1,5 @@
-//! The last lines that an instance of a container wrote, from its log in the archive. It is read to its end, so only for
-//! the few containers that are reported.
+//! The last lines that an instance of a container wrote, from its log in the archive. It is read to its end, so only
+//! for the few containers that are reported.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, Read};

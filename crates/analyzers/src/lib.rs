@@ -1,5 +1,5 @@
-//! What can be said about a node from its artifacts alone: the analyzers, their table, and the two summaries that readers
-//! of the original's results expect. Nothing here reads the node, the cluster or the clock.
+//! What can be said about a node from its artifacts alone: the analyzers, their table, and the two summaries that
+//! readers of the original's results expect. Nothing here reads the node, the cluster or the clock.
 
 mod analysis;
 mod api_server;

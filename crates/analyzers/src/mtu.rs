@@ -1,4 +1,5 @@
-//! Whether packets of pods fit onto the way out: interfaces of pods and tunnels against the uplink, and among themselves.
+//! Whether packets of pods fit onto the way out: interfaces of pods and tunnels against the uplink, and among
+//! themselves.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,8 @@ use crate::document::{self, Document, unknown};
 /// Most interfaces that are shown.
 const MAX_SHOWN: usize = 3;
 
-/// What a tunnel adds to each packet, by kind, over IPv4: the outer headers (RFC 7348, RFC 8926; `ip` in `ip`; `WireGuard`).
+/// What a tunnel adds to each packet, by kind, over IPv4: the outer headers (RFC 7348, RFC 8926; `ip` in `ip`;
+/// `WireGuard`).
 const OVERHEADS: [(&str, u32); 4] = [("vxlan", 50), ("geneve", 50), ("tunnel", 20), ("wireguard", 60)];
 
 /// Cilium's tunnel keeps the uplink's MTU; what fits is said by its routes (`cilium/cilium`, `pkg/mtu`).

@@ -1,5 +1,6 @@
-//! Whether the certificates that the kubelet and the cluster work with on the node hold, and are renewed in time. Those that
-//! the kubelet renews itself are judged by its own habit, the others by the time that is left to renew them by hand.
+//! Whether the certificates that the kubelet and the cluster work with on the node hold, and are renewed in time. Those
+//! that the kubelet renews itself are judged by its own habit, the others by the time that is left to renew them by
+//! hand.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +35,8 @@ static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
     faults: &[&CERTIFICATE_EXPIRED, &CERTIFICATE_EXPIRING],
 };
 
-/// The kubelet asks for a new certificate when between 70 and 90 % of the old one's time is over (`nextRotationDeadline` in
+/// The kubelet asks for a new certificate when between 70 and 90 % of the old one's time is over
+/// (`nextRotationDeadline` in
 /// `k8s.io/client-go/util/certificate`). When less than this part is left, it was refused.
 const ROTATION_OVERDUE: f64 = 0.08;
 /// For a certificate that people must renew, the time before its end at which it is told…
@@ -44,8 +46,8 @@ const NOTICE_PART: i32 = 4;
 
 /// The links to the certificates that are in use among those that the kubelet keeps.
 const CURRENT: &str = "-current.pem";
-/// Certificates for the kubelet's own port. The API server does not check their end, and one of them is not in use where
-/// another is renewed by the kubelet.
+/// Certificates for the kubelet's own port. The API server does not check their end, and one of them is not in use
+/// where another is renewed by the kubelet.
 const SERVING: [&str; 2] = ["/kubelet.crt", "/kubeletserver.crt"];
 
 /// Judges the node's certificates.
@@ -148,8 +150,8 @@ fn judge_one(path: &str, certificate: &Certificate, is_serving: bool, now: Times
     None
 }
 
-/// Line, path and content of every certificate that is in use. Of those that the kubelet renews, the earlier ones stay beside
-/// the link to the current one, and may have expired long ago.
+/// Line, path and content of every certificate that is in use. Of those that the kubelet renews, the earlier ones stay
+/// beside the link to the current one, and may have expired long ago.
 fn in_use(rows: &Rows<NodeCertificate>) -> impl Iterator<Item = (u64, &str, &Certificate)> {
     rows.lines.iter().filter_map(|(line, row)| {
         let certificate = row.certificate.as_ref()?;

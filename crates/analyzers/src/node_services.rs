@@ -1,5 +1,5 @@
-//! Whether the node's services run and stay: units that failed, that systemd starts again and again, and the kubelet among
-//! them. The container runtime's restarts are the runtime's own affair.
+//! Whether the node's services run and stay: units that failed, that systemd starts again and again, and the kubelet
+//! among them. The container runtime's restarts are the runtime's own affair.
 
 use jiff::{SignedDuration, Timestamp};
 use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Fault, Finding, Inputs, LineHit, Severity, State};
@@ -86,8 +86,8 @@ const ESSENTIAL: [&str; 17] = [
     "secure-tls-bootstrap.service",
 ];
 
-/// Housekeeping that fails on machines in good order: news, package lists, firmware lists, waiting for links that pods come
-/// and go with. Beginnings of names.
+/// Housekeeping that fails on machines in good order: news, package lists, firmware lists, waiting for links that pods
+/// come and go with. Beginnings of names.
 const HARMLESS: [&str; 15] = [
     "motd-news",
     "apt-daily",

@@ -196,12 +196,14 @@ fn conditions<'a>(facts: &'a Rows<NodeFact>, name: &'a str, now: Timestamp) -> i
     })
 }
 
-/// The conditions by which the kubelet and the cloud's controller keep pods away (`k8s.io/api/core/v1`, `NodeConditionType`).
+/// The conditions by which the kubelet and the cloud's controller keep pods away (`k8s.io/api/core/v1`,
+/// `NodeConditionType`).
 pub(crate) const KUBELET_CONDITIONS: [&str; 4] =
     ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
 
-/// Taints that the cluster sets when something is wrong or about to end, what they mean, and whether it is broken by them
-/// (`k8s.io/api/core/v1/well_known_taints.go`, `k8s.io/cloud-provider/api/well_known_taints.go`, the cluster autoscaler's
+/// Taints that the cluster sets when something is wrong or about to end, what they mean, and whether it is broken by
+/// them (`k8s.io/api/core/v1/well_known_taints.go`, `k8s.io/cloud-provider/api/well_known_taints.go`, the cluster
+/// autoscaler's
 /// `taints.go`, Cilium's `agent-not-ready`). Taints of users, as of GPU or spot pools, are in order.
 pub(crate) const TAINTS: [(&str, &str, bool); 12] = [
     ("node.kubernetes.io/not-ready", "the node is not ready", false),

@@ -8,7 +8,8 @@ use crate::artifact::{self, Artifact};
 use crate::document::unknown;
 use crate::filter_rules::{self, Dump, FilterRules, Refusal};
 
-/// More rules than this take kube-proxy seconds for each change (the figures of SIG Network's `nftables` proposal, KEP-3866).
+/// More rules than this take kube-proxy seconds for each change (the figures of SIG Network's `nftables` proposal,
+/// KEP-3866).
 const MANY_RULES: u64 = 20_000;
 /// Most rules that refuse packets and are told one by one.
 const MAX_REFUSALS: usize = 3;

@@ -375,7 +375,8 @@ fn newest(mut found: Vec<Found<'_>>, fault: &Fault, what: &str) -> Vec<Finding> 
 
 /// The volume's name, without the end that tells each pod's own from another's.
 fn kind_of_volume(volume: &str) -> &str {
-    /// The volume that the API server gives to each pod (`plugin/pkg/admission/serviceaccount` of `kubernetes/kubernetes`).
+    /// The volume that the API server gives to each pod (`plugin/pkg/admission/serviceaccount` of
+    /// `kubernetes/kubernetes`).
     const OWN: &str = "kube-api-access-";
     if volume.starts_with(OWN) { OWN } else { volume }
 }

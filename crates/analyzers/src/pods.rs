@@ -1,5 +1,5 @@
-//! How the pods are now, from the list that `cluster-health` keeps of the node's and `kube-objects` of some namespaces'; only
-//! what tells an old trouble from a present one.
+//! How the pods are now, from the list that `cluster-health` keeps of the node's and `kube-objects` of some
+//! namespaces'; only what tells an old trouble from a present one.
 
 use std::collections::BTreeMap;
 

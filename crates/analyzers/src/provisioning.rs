@@ -1,5 +1,5 @@
-//! Whether the machine was set up as a node: the outcome of AKS's provisioning script, of cloud-init, and of the extensions
-//! that Azure's agent runs. Of a node that is ready all the same, a failure is a warning.
+//! Whether the machine was set up as a node: the outcome of AKS's provisioning script, of cloud-init, and of the
+//! extensions that Azure's agent runs. Of a node that is ready all the same, a failure is a warning.
 
 use std::collections::BTreeMap;
 use std::io::Read;

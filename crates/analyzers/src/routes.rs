@@ -1,5 +1,5 @@
-//! Whether packets find their way: a default route, and the rules by which the kernel chooses a table. Whether anybody is
-//! there at its end is in the connections that were tried.
+//! Whether packets find their way: a default route, and the rules by which the kernel chooses a table. Whether anybody
+//! is there at its end is in the connections that were tried.
 
 use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Fault, Finding, Inputs, Severity};
 use periscope_documents::{Route, names};

@@ -1,5 +1,5 @@
-//! Pods that the scheduler finds no node for, from the events of all namespaces; what they say is of no node, so only the
-//! cluster's part is judged.
+//! Pods that the scheduler finds no node for, from the events of all namespaces; what they say is of no node, so only
+//! the cluster's part is judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,8 +31,9 @@ static DESCRIPTOR: AnalyzerDescriptor = AnalyzerDescriptor {
     faults: &[&POD_UNSCHEDULABLE],
 };
 
-/// The scheduler tries a pod again at least every five minutes (`podMaxInUnschedulablePodsDuration`, `pkg/scheduler/backend/queue`):
-/// of one that it has been silent about for twice as long it is not known that it still waits.
+/// The scheduler tries a pod again at least every five minutes (`podMaxInUnschedulablePodsDuration`,
+/// `pkg/scheduler/backend/queue`): of one that it has been silent about for twice as long it is not known that it still
+/// waits.
 const RECENT: SignedDuration = SignedDuration::from_mins(10);
 /// What the cluster autoscaler takes to add a node: a pod that has waited for less may get one.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
@@ -41,7 +42,8 @@ const MAX_FINDINGS: usize = 5;
 /// Longest part of the scheduler's message in a sentence.
 const MAX_WHY: usize = 240;
 
-/// What the scheduler's plugins say of nodes (`pkg/scheduler/framework/plugins` of `kubernetes/kubernetes`), and what helps.
+/// What the scheduler's plugins say of nodes (`pkg/scheduler/framework/plugins` of `kubernetes/kubernetes`), and what
+/// helps.
 const REMEDIES: [(&str, &str); 8] = [
     (
         "unbound immediate PersistentVolumeClaims",

@@ -35,7 +35,8 @@ pub(crate) fn judge(facts: &Rows<NodeFact>, calls: &Rows<ApiCall>) -> Option<Fin
     Some(finding.evidences(evidence))
 }
 
-/// What is wrong with a kubelet's version. `title` makes a sentence of what it is, such as `newer than the API server …`.
+/// What is wrong with a kubelet's version. `title` makes a sentence of what it is, such as `newer than the API server
+/// …`.
 pub(crate) fn of(
     kubelet: &str,
     server: &str,

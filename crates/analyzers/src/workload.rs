@@ -1,7 +1,7 @@
 //! What a pod belongs to, by its name: pods that are made after one pattern have one trouble.
 
-/// The letters of what Kubernetes makes up for names (`k8s.io/apimachinery`, `pkg/util/rand`): no vowels, so that no words
-/// come about, and nothing that looks like another.
+/// The letters of what Kubernetes makes up for names (`k8s.io/apimachinery`, `pkg/util/rand`): no vowels, so that no
+/// words come about, and nothing that looks like another.
 const LETTERS: &str = "bcdfghjklmnpqrstvwxz2456789";
 
 /// `ns/web` of `ns/web-5d4f8c7b9-x8k2p`, `ns/agent-x8k2p`, `ns/db-0` or `ns/night-29384120-x8k2p`; another name as it is.

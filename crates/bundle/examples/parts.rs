@@ -1,6 +1,6 @@
-//! How long each part of the pipeline takes alone, on two threads: the limit that the whole cannot pass. It reads the log
-//! files that it is given, plain or gzipped, as often as there are parts, and prints a line for each part:
-//! name, bytes that went in, bytes that came out, seconds.
+//! How long each part of the pipeline takes alone, on two threads: the limit that the whole cannot pass. It reads the
+//! log files that it is given, plain or gzipped, as often as there are parts, and prints a line for each part: name,
+//! bytes that went in, bytes that came out, seconds.
 #![expect(clippy::disallowed_methods, reason = "a file of our own making")]
 #![expect(clippy::print_stdout, reason = "what it prints is its result")]
 

@@ -19,8 +19,8 @@ pub struct ArchiveInputs {
 }
 
 impl ArchiveInputs {
-    /// The archive of a run on `node` that began at `started` and had these items, and the lines that rules found in it.
-    /// An archive whose files are not reached directly is read from its beginning for each of them: see
+    /// The archive of a run on `node` that began at `started` and had these items, and the lines that rules found in
+    /// it. An archive whose files are not reached directly is read from its beginning for each of them: see
     /// [`OpenArchive::into_random`].
     pub fn new<'a>(
         archive: OpenArchive,

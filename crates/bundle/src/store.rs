@@ -1,4 +1,5 @@
-//! The store of a run: where artifacts lie until they are packed. Which of them there should be is the manifest's affair.
+//! The store of a run: where artifacts lie until they are packed. Which of them there should be is the manifest's
+//! affair.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -138,8 +139,8 @@ impl SpoolStore {
             .collect()
     }
 
-    /// Refuses to begin another artifact when nothing is left for it. The run's own documents in the top folder are few and
-    /// small, and say why the others are missing: they are always begun.
+    /// Refuses to begin another artifact when nothing is left for it. The run's own documents in the top folder are few
+    /// and small, and say why the others are missing: they are always begun.
     fn check_budget(&self, path: &ArtifactPath) -> Result<(), StoreError> {
         if !path.as_str().contains('/') {
             return Ok(());

@@ -1,10 +1,11 @@
-//! What the scan and the analyzers add to a run: `scan_in_a_run with|without ACTION UNITS STARTED ROOT ARCHIVE` collects what
-//! an action takes from the node whose root folder is ROOT, as `aks-periscope collect` does, and packs it, with them or
-//! without. UNITS are those whose journal is taken, with commas between them. To be measured from outside, by turns; prints
-//! how many lines were scanned.
+//! What the scan and the analyzers add to a run: `scan_in_a_run with|without ACTION UNITS STARTED ROOT ARCHIVE`
+//! collects what an action takes from the node whose root folder is ROOT, as `aks-periscope collect` does, and packs
+//! it, with them or without. UNITS are those whose journal is taken, with commas between them. To be measured from
+//! outside, by turns; prints how many lines were scanned.
 //!
-//! The rest is the same on both sides and is what a run consists of: the action itself, redaction, checksums, deflate, the
-//! spool, the archive. STARTED is when the run is taken to start, because old lines count less than new ones. The page
+//! The rest is the same on both sides and is what a run consists of: the action itself, redaction, checksums, deflate,
+//! the spool, the archive. STARTED is when the run is taken to start, because old lines count less than new ones. The
+//! page
 //! `index.html` is on neither side.
 #![expect(clippy::print_stdout, reason = "what it prints is its result")]
 

@@ -1,5 +1,5 @@
-//! What a command line says of an installation on a cluster, read alike by `manifests`, which prints one, and by `kollect`,
-//! which applies one.
+//! What a command line says of an installation on a cluster, read alike by `manifests`, which prints one, and by
+//! `kollect`, which applies one.
 
 use anyhow::Result;
 use secrecy::{ExposeSecret as _, SecretString};

@@ -1,4 +1,5 @@
-//! What is said about a run's artifacts, by everything that judges: at the end of `collect` and, of an archive, by `analyze`.
+//! What is said about a run's artifacts, by everything that judges: at the end of `collect` and, of an archive, by
+//! `analyze`.
 
 use periscope_analyzers::{analysis_json, analyzers_of, scope_of};
 use periscope_core::{Analyzer, Evidence, Finding, Inputs, Scope, analyze_all};
@@ -17,8 +18,8 @@ pub(crate) fn judge(outcome: Outcome, inputs: &dyn Inputs) -> Vec<Finding> {
     findings.into_iter().map(redacted).collect()
 }
 
-/// What a finding says is put together from redacted pieces, which could make a secret again; it is shown in more places
-/// than a document that passes the redactor.
+/// What a finding says is put together from redacted pieces, which could make a secret again; it is shown in more
+/// places than a document that passes the redactor.
 fn redacted(finding: Finding) -> Finding {
     let clean = |text: String| redact_str(&text).into_owned();
     let evidence = finding.evidence.into_iter().map(|evidence| Evidence {

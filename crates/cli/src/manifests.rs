@@ -1,5 +1,5 @@
-//! The command `manifests`: prints the objects that `kollect` would apply, with the user's settings in them. It asks nobody
-//! anything: neither a cluster nor a network is needed.
+//! The command `manifests`: prints the objects that `kollect` would apply, with the user's settings in them. It asks
+//! nobody anything: neither a cluster nor a network is needed.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! What other programs are told about the command line, from the same definitions as `--help`: completions for shells and
-//! the manual page.
+//! What other programs are told about the command line, from the same definitions as `--help`: completions for shells
+//! and the manual page.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! What a command prints piece by piece: raw into a pipe or a file, harmless onto a terminal, and quiet when nobody reads
-//! any more.
+//! What a command prints piece by piece: raw into a pipe or a file, harmless onto a terminal, and quiet when nobody
+//! reads any more.
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 

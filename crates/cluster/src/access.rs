@@ -21,7 +21,8 @@ pub type ReadNodeFile<'a> = &'a (dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync);
 pub struct ConnectOptions {
     /// A kubeconfig named by the user: it is used, or the reason why it cannot be is an error.
     pub kubeconfig: Option<PathBuf>,
-    /// How long the server may be silent in the middle of an answer, where that is not the ordinary: a watch says nothing for minutes.
+    /// How long the server may be silent in the middle of an answer, where that is not the ordinary: a watch says
+    /// nothing for minutes.
     pub silence: Option<Duration>,
 }
 
@@ -55,7 +56,8 @@ pub struct ClusterAccess {
 }
 
 impl ClusterAccess {
-    /// Takes the first that is there: the kubeconfig the user named, the service account of our own pod, the caller's `$KUBECONFIG` or
+    /// Takes the first that is there: the kubeconfig the user named, the service account of our own pod, the caller's
+    /// `$KUBECONFIG` or
     /// `~/.kube/config`, the kubelet's own kubeconfig on the node.
     ///
     /// Makes no network call, and so does not prove that the server answers.
@@ -67,8 +69,8 @@ impl ClusterAccess {
         sources::discover(options, read).await
     }
 
-    /// Takes the kubeconfig of a person at a workstation, the named one or his own, in the context that he names. No pod's and no node's
-    /// identity is tried.
+    /// Takes the kubeconfig of a person at a workstation, the named one or his own, in the context that he names. No
+    /// pod's and no node's identity is tried.
     ///
     /// Makes no network call, and so does not prove that the server answers.
     ///
@@ -103,7 +105,8 @@ impl ClusterAccess {
     }
 }
 
-/// A client whose requests get the given answers in order, and the path and query of each request once all are answered.
+/// A client whose requests get the given answers in order, and the path and query of each request once all are
+/// answered.
 #[cfg(test)]
 pub(crate) fn mock_api(answers: Vec<(u16, serde_json::Value)>) -> (Client, tokio::task::JoinHandle<Vec<String>>) {
     use http::{Request, Response};

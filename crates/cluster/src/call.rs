@@ -15,7 +15,8 @@ use crate::error::{Call, ClusterError, Trouble, classify};
 /// A TCP connection to a healthy API server takes milliseconds; five seconds cover a lost SYN or two.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a connection may be silent. API servers answer a list within their own limit of 60 s and usually in under one.
+/// How long a connection may be silent. API servers answer a list within their own limit of 60 s and usually in under
+/// one.
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The bound of one answer's head, retries not included: connecting, waiting, and TLS on a slow link.
@@ -27,7 +28,8 @@ const RETRY_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs
 /// The longest pause that a server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The largest single object taken from the API, in bytes. etcd refuses objects over 1.5 MiB by default; JSON may be several times its size there.
+/// The largest single object taken from the API, in bytes. etcd refuses objects over 1.5 MiB by default; JSON may be
+/// several times its size there.
 pub const MAX_OBJECT_BYTES: usize = 8 << 20;
 
 /// The body of an answer, read as it arrives.
@@ -35,8 +37,8 @@ pub(crate) type Body = Pin<Box<dyn AsyncBufRead + Send>>;
 
 /// Sends a request and returns the body of a successful answer.
 ///
-/// Answers 429, 503 and 504 are tried again after the pauses of [`RETRY_PAUSES`], or longer ones if the answer says so: the server asks
-/// for that itself.
+/// Answers 429, 503 and 504 are tried again after the pauses of [`RETRY_PAUSES`], or longer ones if the answer says so:
+/// the server asks for that itself.
 ///
 /// # Cancel safety
 /// Dropping the future abandons the request; nothing is kept.

@@ -124,7 +124,8 @@ impl Catalogue {
         Ok(Self { types })
     }
 
-    /// Finds `resource[.group]`: plural, singular, kind or short name in any case. Without a group the core group wins, then the server's order.
+    /// Finds `resource[.group]`: plural, singular, kind or short name in any case. Without a group the core group wins,
+    /// then the server's order.
     pub fn resolve(&self, name: &str) -> Option<&ResourceType> {
         let (resource, group) = match name.split_once('.') {
             Some((resource, group)) => (resource, Some(group)),

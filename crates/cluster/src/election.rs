@@ -1,13 +1,15 @@
-//! Which node does the part of a run that is the same for all: the lowest-named Ready node that runs our pod. Nodes ask the same
-//! question and so come to the same answer; no lease is needed, which the roles of earlier versions do not allow.
+//! Which node does the part of a run that is the same for all: the lowest-named Ready node that runs our pod. Nodes ask
+//! the same question and so come to the same answer; no lease is needed, which the roles of earlier versions do not
+//! allow.
 //!
-//! It says who is to do it, and does nothing itself. How the next in line learns that the first does not is in `stand_in`.
+//! It says who is to do it, and does nothing itself. How the next in line learns that the first does not is in
+//! `stand_in`.
 //!
-//! The printed list of our pods does not show that a node is lost: the node controller then sets the pods' condition `Ready`
-//! (`MarkPodsNotReady`, `kubernetes/pkg/controller/util/node`), and the printed `1/1` counts containers
-//! (`printPod`, `kubernetes/pkg/printers/internalversion`). The list of nodes shows it. So as not to have every node of a large
-//! cluster ask for both, only those look further that may have to do it: the eight lowest, and of the others those whose place is
-//! a power of two, should all eight be lost at once.
+//! The printed list of our pods does not show that a node is lost: the node controller then sets the pods' condition
+//! `Ready` (`MarkPodsNotReady`, `kubernetes/pkg/controller/util/node`), and the printed `1/1` counts containers
+//! (`printPod`, `kubernetes/pkg/printers/internalversion`). The list of nodes shows it. So as not to have every node of
+//! a large cluster ask for both, only those look further that may have to do it: the eight lowest, and of the others
+//! those whose place is a power of two, should all eight be lost at once.
 
 use std::collections::{BTreeMap, HashSet};
 

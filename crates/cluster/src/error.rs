@@ -131,8 +131,8 @@ impl Cause {
         Self(text.into())
     }
 
-    /// Joins a chain, leaving out links whose text the previous one already carries. Of each link only the first line is
-    /// taken: a parser of kubeconfigs puts the lines around the fault, credentials and all, below it.
+    /// Joins a chain, leaving out links whose text the previous one already carries. Of each link only the first line
+    /// is taken: a parser of kubeconfigs puts the lines around the fault, credentials and all, below it.
     pub(crate) fn chain(error: &(dyn Error + 'static)) -> Self {
         let mut text = String::new();
         for link in links(error) {
@@ -215,7 +215,8 @@ fn status_text(status: &kube::core::Status) -> String {
     format!("HTTP {}: {said}", status.code)
 }
 
-/// The links of an error chain, the error itself first. An `io::Error` hides the error it wraps from `source()`, so it is opened here.
+/// The links of an error chain, the error itself first. An `io::Error` hides the error it wraps from `source()`, so it
+/// is opened here.
 fn links<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     /// Longer than any chain seen; guards against a `source()` that leads back to itself.
     const MAX_LINKS: usize = 16;

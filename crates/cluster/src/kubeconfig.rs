@@ -1,4 +1,5 @@
-//! Makes a kubeconfig of the node self-contained: the files it names are read through the host root and put in their place.
+//! Makes a kubeconfig of the node self-contained: the files it names are read through the host root and put in their
+//! place.
 //!
 //! It never runs the credential program that a kubeconfig may name: that is a program of the host.
 

@@ -1,4 +1,5 @@
-//! How the project talks to Kubernetes: finding an API server and an identity, bounded requests, lists that stream, container logs.
+//! How the project talks to Kubernetes: finding an API server and an identity, bounded requests, lists that stream,
+//! container logs.
 //!
 //! It decides nothing about what is collected and writes no files; it knows no other crate of the project.
 

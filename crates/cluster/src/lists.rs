@@ -1,6 +1,7 @@
 //! Lists that stream: pages of objects, one object in memory at a time, and single objects.
 //!
-//! It does not interpret objects; they are raw JSON, with `apiVersion` and `kind` filled in as the API leaves them out of lists.
+//! It does not interpret objects; they are raw JSON, with `apiVersion` and `kind` filled in as the API leaves them out
+//! of lists.
 
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ use crate::{
 /// Objects per request: what `kubectl` asks for, and small enough for the server to answer quickly.
 const PAGE_SIZE: u32 = 500;
 
-/// The bound of one page, from its first byte to its last. The server itself gives up after 60 s; a slow link gets some more.
+/// The bound of one page, from its first byte to its last. The server itself gives up after 60 s; a slow link gets some
+/// more.
 const PAGE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// What is listed.
@@ -117,8 +119,9 @@ pub struct ObjectList<'a> {
 impl ObjectList<'_> {
     /// The next object, or `None` after the last. After an error the list is over.
     ///
-    /// A page token that has expired (410) is followed once by what the server offers in its place, or by a fresh list from which the objects
-    /// already seen are left out; the list is then not from a single moment, see [`restarted`](Self::restarted).
+    /// A page token that has expired (410) is followed once by what the server offers in its place, or by a fresh list
+    /// from which the objects already seen are left out; the list is then not from a single moment, see
+    /// [`restarted`](Self::restarted).
     ///
     /// # Errors
     /// [`ClusterError::Api`].

@@ -1,7 +1,7 @@
 //! Container logs from the API server, as a stream of bytes.
 //!
-//! It does not follow running containers and does not parse lines. The API has only the current and the previous instance of a container, and
-//! of each only what the kubelet has not rotated away; the node's own files hold more.
+//! It does not follow running containers and does not parse lines. The API has only the current and the previous
+//! instance of a container, and of each only what the kubelet has not rotated away; the node's own files hold more.
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;

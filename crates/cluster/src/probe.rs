@@ -1,5 +1,5 @@
-//! One small request, made once and timed: how the API server answers is what is asked for, so it is neither retried nor
-//! called an error when the status says no.
+//! One small request, made once and timed: how the API server answers is what is asked for, so it is neither retried
+//! nor called an error when the status says no.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! The wait of a node that does the cluster's part of a run only if those before it in the line do not.
 //!
-//! It hears of the first in line by its row, which changes every few seconds while that node works. Where the rows' definition is of
-//! an earlier version, which keeps no `status`, it looks once whether the others are still there, and leaves it at that.
+//! It hears of the first in line by its row, which changes every few seconds while that node works. Where the rows'
+//! definition is of an earlier version, which keeps no `status`, it looks once whether the others are still there, and
+//! leaves it at that.
 
 use std::time::Duration;
 

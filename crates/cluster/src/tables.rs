@@ -39,8 +39,8 @@ struct Row {
 }
 
 impl ClusterAccess {
-    /// The cells of all rows in the named columns, in one request. The answer comes from the API server's memory, and may be a
-    /// moment old.
+    /// The cells of all rows in the named columns, in one request. The answer comes from the API server's memory, and
+    /// may be a moment old.
     pub(crate) async fn table<const N: usize>(
         &self,
         resource: &ResourceType,

@@ -1,5 +1,5 @@
-//! The kinds of faults that analyzers can find, as constant data: how grave each is, what usually causes it, what to do.
-//! Whether one is there is for an [`Analyzer`](crate::Analyzer) to say.
+//! The kinds of faults that analyzers can find, as constant data: how grave each is, what usually causes it, what to
+//! do. Whether one is there is for an [`Analyzer`](crate::Analyzer) to say.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,8 @@ pub struct Fault {
     pub summary: &'static str,
     /// How much it hurts.
     pub severity: Severity,
-    /// Ids of the faults that usually cause it, the likeliest first. One that is found too has this one grouped under it.
+    /// Ids of the faults that usually cause it, the likeliest first. One that is found too has this one grouped under
+    /// it.
     pub caused_by: &'static [&'static str],
     /// What to do about it, in one sentence.
     pub remedy: &'static str,

@@ -1,9 +1,10 @@
-//! The contract that everything else is written against, and the engine that runs it; it knows neither Kubernetes, HTTP nor processes.
+//! The contract that everything else is written against, and the engine that runs it; it knows neither Kubernetes, HTTP
+//! nor processes.
 //!
 //! The way of the data: an [`Action`] opens artifacts in its [`Sink`]; their bytes go through an [`ArtifactWriter`] (or
-//! [`Sink::copy`]) into the [`Store`], which redacts, limits, hashes and compresses them. The [`Engine`] runs the planned
-//! actions side by side and gives every planned item exactly one [`State`], of which the [`Manifest`] is the record.
-//! [`Analyzer`]s read the stored artifacts, [`Exporter`]s take the finished [`Archive`] out.
+//! [`Sink::copy`]) into the [`Store`], which redacts, limits, hashes and compresses them. The [`Engine`] runs the
+//! planned actions side by side and gives every planned item exactly one [`State`], of which the [`Manifest`] is the
+//! record. [`Analyzer`]s read the stored artifacts, [`Exporter`]s take the finished [`Archive`] out.
 
 mod action;
 mod analyzer;

@@ -1,5 +1,5 @@
-//! The seam for what wants to see artifacts while they are kept, so that nothing has to be read twice; what it makes of them
-//! is not said here.
+//! The seam for what wants to see artifacts while they are kept, so that nothing has to be read twice; what it makes of
+//! them is not said here.
 
 use crate::ArtifactPath;
 

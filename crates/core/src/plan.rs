@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::{NodeInfo, State};
 
-/// How much smaller text becomes in the archive. Logs of containers and journals shrink to a quarter or a sixth of their
-/// length at the level in use (`docs/benchmarks.md`).
+/// How much smaller text becomes in the archive. Logs of containers and journals shrink to a quarter or a sixth of
+/// their length at the level in use (`docs/benchmarks.md`).
 const RATIO: u64 = 5;
 
 /// What is the same for the whole plan.

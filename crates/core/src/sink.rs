@@ -1,4 +1,5 @@
-//! Where an action puts what it gathers, and where every item gets its one state; keeping the bytes is the store's work.
+//! Where an action puts what it gathers, and where every item gets its one state; keeping the bytes is the store's
+//! work.
 
 use std::io::Cursor;
 use std::ops::ControlFlow;

@@ -1,4 +1,5 @@
-//! How a planned item ended, and what that means for the run as a whole; says nothing about why (that is the item's reason).
+//! How a planned item ended, and what that means for the run as a whole; says nothing about why (that is the item's
+//! reason).
 
 use serde::{Deserialize, Serialize};
 

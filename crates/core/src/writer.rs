@@ -1,4 +1,5 @@
-//! Takes an artifact's bytes from async code to the thread that redacts and compresses them, a bounded number at a time.
+//! Takes an artifact's bytes from async code to the thread that redacts and compresses them, a bounded number at a
+//! time.
 
 use std::collections::BTreeMap;
 use std::io;

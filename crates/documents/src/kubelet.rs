@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Certificate;
 
-/// What the kubelet was told: its configuration file, then the drop-ins, then the command line, each over the one before.
-/// A setting that none of them names is absent: the kubelet's own default holds.
+/// What the kubelet was told: its configuration file, then the drop-ins, then the command line, each over the one
+/// before. A setting that none of them names is absent: the kubelet's own default holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct KubeletSettings {

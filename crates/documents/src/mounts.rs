@@ -1,5 +1,5 @@
-//! A line of the kernel's list of mounts (`/proc/<pid>/mountinfo`, `proc_pid_mountinfo(5)`), parsed; which mounts matter is
-//! for others to say.
+//! A line of the kernel's list of mounts (`/proc/<pid>/mountinfo`, `proc_pid_mountinfo(5)`), parsed; which mounts
+//! matter is for others to say.
 
 /// File systems that live in the kernel's memory and hold no data of the node: their size says nothing.
 const PSEUDO_TYPES: [&str; 27] = [

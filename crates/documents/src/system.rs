@@ -1,5 +1,5 @@
-//! The shapes of what the action `system` computes: disks, their consumers, control groups, processes, boots, and the pods
-//! that the node's own folders name. Each file is a JSON array with one element per line.
+//! The shapes of what the action `system` computes: disks, their consumers, control groups, processes, boots, and the
+//! pods that the node's own folders name. Each file is a JSON array with one element per line.
 
 use std::collections::BTreeMap;
 

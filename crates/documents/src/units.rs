@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A unit as `systemctl show` describes it (`systemctl(1)`, `org.freedesktop.systemd1(5)`). A property that is empty or that
-/// this version of systemd does not have is absent.
+/// A unit as `systemctl show` describes it (`systemctl(1)`, `org.freedesktop.systemd1(5)`). A property that is empty or
+/// that this version of systemd does not have is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SystemdUnit {

@@ -1,6 +1,7 @@
 //! The contract of running a program of the node: what to run, what comes back, what can go wrong.
 //!
-//! Actions depend on [`CommandRunner`] only; the real one is [`HostCommands`](crate::HostCommands), tests script theirs.
+//! Actions depend on [`CommandRunner`] only; the real one is [`HostCommands`](crate::HostCommands), tests script
+//! theirs.
 
 use std::future::Future;
 use std::io;

@@ -18,8 +18,8 @@ pub enum HostError {
         /// The path asked for.
         path: String,
     },
-    /// Nothing can be said of it: this process runs in a pod, and what the pod has mounted of the node does not hold the
-    /// path. The node may well have it.
+    /// Nothing can be said of it: this process runs in a pod, and what the pod has mounted of the node does not hold
+    /// the path. The node may well have it.
     #[error("{path} of the node is not mounted into this pod; an installation that mounts the node's root sees it")]
     NotShown {
         /// The path asked for.

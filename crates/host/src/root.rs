@@ -83,7 +83,8 @@ impl HostRoot {
         discover::open_root(folder, RootOrigin::Explicit)
     }
 
-    /// The node as far as a pod has mounted it whose own root is `own`: [`HostError::NotShown`] is said of all the rest.
+    /// The node as far as a pod has mounted it whose own root is `own`: [`HostError::NotShown`] is said of all the
+    /// rest.
     pub fn mounted_into(own: &Path) -> Result<Self, HostError> {
         discover::pod_mounts(own)
     }

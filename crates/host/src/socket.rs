@@ -13,7 +13,8 @@ use crate::{HostError, HostPath, HostRoot, Metadata};
 
 impl HostRoot {
     /// Connects to the stream socket at `path`, following links inside the root. It does not wait: a server whose queue
-    /// is full is [`HostError::Connect`] with the kernel's `EAGAIN`, one that ended and left its socket with `ECONNREFUSED`.
+    /// is full is [`HostError::Connect`] with the kernel's `EAGAIN`, one that ended and left its socket with
+    /// `ECONNREFUSED`.
     ///
     /// The stream does not block, as an async runtime wants it.
     pub fn connect(&self, path: &HostPath) -> Result<UnixStream, HostError> {

@@ -1,5 +1,5 @@
-//! How folders of a node are added up, on real files: blocks and not lengths, each file once, no mount entered, no bound
-//! passed.
+//! How folders of a node are added up, on real files: blocks and not lengths, each file once, no mount entered, no
+//! bound passed.
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,7 +1,7 @@
 //! Where things stand in a journal file; does not read anything.
 //!
-//! The facts are those of systemd's *Journal File Format* document (<https://systemd.io/JOURNAL_FILE_FORMAT/>) and of the
-//! structures in its `journal-def.h`: little-endian numbers, objects aligned to eight bytes, each with a header of
+//! The facts are those of systemd's *Journal File Format* document (<https://systemd.io/JOURNAL_FILE_FORMAT/>) and of
+//! the structures in its `journal-def.h`: little-endian numbers, objects aligned to eight bytes, each with a header of
 //! sixteen. Two shapes exist: regular, and *compact* (since 252), where offsets inside objects have 32 bits.
 
 use crate::error::Error;

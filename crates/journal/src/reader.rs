@@ -65,8 +65,8 @@ impl<R: ReadAt> Reader<R> {
         self.header.seqnum_id
     }
 
-    /// Starts at the first entry at or after `since_usec` (microseconds since 1970) or the one before it, if the index of
-    /// the file is sound, and at the start of the file otherwise; so older entries may still come.
+    /// Starts at the first entry at or after `since_usec` (microseconds since 1970) or the one before it, if the index
+    /// of the file is sound, and at the start of the file otherwise; so older entries may still come.
     pub fn seek(&mut self, since_usec: u64) {
         if self.header.tail_realtime != 0 && self.header.tail_realtime < since_usec {
             self.report.expected_entries = None;

@@ -1,5 +1,5 @@
-//! Who the agent is in the cluster, and what it may ask the API server. The cluster role is made from the actions' descriptors: an
-//! action that asks for more gets it by saying so there.
+//! Who the agent is in the cluster, and what it may ask the API server. The cluster role is made from the actions'
+//! descriptors: an action that asks for more gets it by saying so there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,8 @@ use crate::object::{in_namespace, named};
 /// Kubernetes' own role that reads most objects of all namespaces, but no secrets.
 const VIEW: &str = "view";
 
-/// What Pod Security admission is told to let in (<https://kubernetes.io/docs/concepts/security/pod-security-admission/>).
+/// What Pod Security admission is told to let in
+/// (<https://kubernetes.io/docs/concepts/security/pod-security-admission/>).
 const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 
 pub(crate) fn namespace(settings: &Settings) -> Namespace {
@@ -41,8 +42,8 @@ pub(crate) fn service_account(settings: &Settings) -> ServiceAccount {
     }
 }
 
-/// What the actions ask, and nothing else: everything that the agent does for itself is in its own namespace, but for the list of nodes, by which
-/// the agents choose one of them and which actions ask for too.
+/// What the actions ask, and nothing else: everything that the agent does for itself is in its own namespace, but for
+/// the list of nodes, by which the agents choose one of them and which actions ask for too.
 pub(crate) fn cluster_role(settings: &Settings) -> ClusterRole {
     let mut rules = merged(declared().filter(|rule| rule.component.is_none()));
     // As the component of the same name adds them.
@@ -88,8 +89,8 @@ fn merged<'a>(rules: impl Iterator<Item = &'a Rbac>) -> Vec<PolicyRule> {
         .collect()
 }
 
-/// What the agent needs for itself: its settings, the storage's secret by its name, rows and events about its runs, and its own pods,
-/// by which the agents choose the one that does the cluster's part.
+/// What the agent needs for itself: its settings, the storage's secret by its name, rows and events about its runs, and
+/// its own pods, by which the agents choose the one that does the cluster's part.
 pub(crate) fn role(settings: &Settings) -> Role {
     let one = |name: &str, rule: PolicyRule| PolicyRule {
         resource_names: Some(vec![name.to_owned()]),

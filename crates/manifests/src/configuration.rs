@@ -1,4 +1,5 @@
-//! The `ConfigMap` and the `Secret` by which runs are asked for. Their keys are the original's (Periscope contract, section 1.1).
+//! The `ConfigMap` and the `Secret` by which runs are asked for. Their keys are the original's (Periscope contract,
+//! section 1.1).
 
 use std::collections::BTreeMap;
 

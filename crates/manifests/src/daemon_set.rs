@@ -192,7 +192,8 @@ fn quantities(words: &[(&str, &str)]) -> BTreeMap<String, Quantity> {
 }
 
 fn volumes(settings: &Settings) -> Vec<(Volume, VolumeMount)> {
-    // Whole objects, not single keys: only those follow a change (<https://kubernetes.io/docs/concepts/storage/volumes/>).
+    // Whole objects, not single keys: only those follow a change
+    // (<https://kubernetes.io/docs/concepts/storage/volumes/>).
     let mut volumes = vec![
         mounted(
             "/config",

@@ -1,4 +1,5 @@
-//! The names that others know our objects by (Periscope contract, sections 1.1 and 2). `az aks kollect` deletes by them, VS Code and
+//! The names that others know our objects by (Periscope contract, sections 1.1 and 2). `az aks kollect` deletes by
+//! them, VS Code and
 //! `kubectl set image` find by them: none may change.
 
 /// The namespace of everything that is in one.

@@ -1,7 +1,8 @@
-//! What the agent may do to a node, and why: one table, from which the pod's security context and `docs/threat-model.md` are made.
+//! What the agent may do to a node, and why: one table, from which the pod's security context and
+//! `docs/threat-model.md` are made.
 //!
-//! Which capabilities are needed was found by leaving out one after another on a node and comparing the states in `manifest.json` with
-//! those of a privileged pod; a test of the end-to-end tests repeats the comparison.
+//! Which capabilities are needed was found by leaving out one after another on a node and comparing the states in
+//! `manifest.json` with those of a privileged pod; a test of the end-to-end tests repeats the comparison.
 
 use k8s_openapi::api::core::v1::{
     AppArmorProfile, Capabilities, HostPathVolumeSource, SeccompProfile, SecurityContext, Volume, VolumeMount,

@@ -23,9 +23,11 @@ pub struct Settings {
     pub storage: Storage,
     /// Without any right over the node: what cannot be had then is `denied`, item by item.
     pub restricted: bool,
-    /// With the parts of the role that only some actions' extras need, by their names in the actions' descriptors (`helm`).
+    /// With the parts of the role that only some actions' extras need, by their names in the actions' descriptors
+    /// (`helm`).
     pub components: Vec<String>,
-    /// With Kubernetes' own role `view`, so that any kind of object can be described, `ConfigMaps` of all namespaces among them.
+    /// With Kubernetes' own role `view`, so that any kind of object can be described, `ConfigMaps` of all namespaces
+    /// among them.
     pub view: bool,
 }
 

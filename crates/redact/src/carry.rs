@@ -1,5 +1,5 @@
-//! What one line means for the lines after it: a PEM block that is open, a YAML block, the value of a variable whose name
-//! was on the line before. It never reaches back to a line that was given out.
+//! What one line means for the lines after it: a PEM block that is open, a YAML block, the value of a variable whose
+//! name was on the line before. It never reaches back to a line that was given out.
 
 use std::ops::Range;
 

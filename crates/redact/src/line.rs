@@ -1,5 +1,5 @@
-//! Judges all candidates of one line, or of a window of an overlong one, and settles what overlaps. Both ways through the
-//! redactor come here, so that they come to the same decisions.
+//! Judges all candidates of one line, or of a window of an overlong one, and settles what overlaps. Both ways through
+//! the redactor come here, so that they come to the same decisions.
 
 use std::ops::Range;
 
@@ -30,7 +30,8 @@ pub(crate) struct Task<'a> {
 }
 
 impl Task<'_> {
-    /// Judges the candidates that begin at or after `from` and before `decided`, and those that lie between a name before
+    /// Judges the candidates that begin at or after `from` and before `decided`, and those that lie between a name
+    /// before
     /// `decided` and its value. What goes is put into `taken`, sorted and without overlaps. Answers up to where candidates
     /// were judged, and what the line means for the next one.
     pub(crate) fn judge(&self, mut from: usize, decided: usize, taken: &mut Vec<Taken>) -> (usize, Option<Carry>) {

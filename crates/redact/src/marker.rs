@@ -1,4 +1,5 @@
-//! The text that stands where a secret stood: how it is written, and how it is known again so that nothing is redacted twice.
+//! The text that stands where a secret stood: how it is written, and how it is known again so that nothing is redacted
+//! twice.
 
 use std::ops::Range;
 

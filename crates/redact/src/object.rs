@@ -1,7 +1,9 @@
-//! Typed removal in Kubernetes objects and configurations that are at hand as JSON values: it knows the shapes, so a value
-//! is removed wherever its place says that it is secret, whatever it looks like. Strings pass [`redact_str`] besides.
+//! Typed removal in Kubernetes objects and configurations that are at hand as JSON values: it knows the shapes, so a
+//! value is removed wherever its place says that it is secret, whatever it looks like. Strings pass [`redact_str`]
+//! besides.
 //!
-//! It does not read or write documents, and keeps everything that is no secret: keys, names, and which keys a Secret has.
+//! It does not read or write documents, and keeps everything that is no secret: keys, names, and which keys a Secret
+//! has.
 
 use std::borrow::Cow;
 

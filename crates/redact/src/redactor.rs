@@ -1,8 +1,8 @@
 //! The redactor of one byte stream: takes chunks, gives out whole decisions. It knows nothing of files and archives.
 //!
 //! Blocks of complete lines go the short way: one search over the block, bulk copies between the hits. Only what needs
-//! memory (a line cut by a chunk, fragments of container logs, overlong lines, open blocks) goes through the lanes. Both
-//! ways come to the same decisions, so the output does not depend on how the input was cut.
+//! memory (a line cut by a chunk, fragments of container logs, overlong lines, open blocks) goes through the lanes.
+//! Both ways come to the same decisions, so the output does not depend on how the input was cut.
 
 use std::sync::Arc;
 
@@ -81,9 +81,9 @@ impl Redactor {
         }
     }
 
-    /// Leaves out the lines that begin before `offset` of the raw stream, yet learns from them: so an artifact can begin in
-    /// the middle of a file without losing what its first lines mean. Feed from up to [`LOOK_BEHIND`] bytes before the
-    /// wanted place and give the number of those bytes. To be called before the first [`push`](Self::push).
+    /// Leaves out the lines that begin before `offset` of the raw stream, yet learns from them: so an artifact can
+    /// begin in the middle of a file without losing what its first lines mean. Feed from up to [`LOOK_BEHIND`] bytes
+    /// before the wanted place and give the number of those bytes. To be called before the first [`push`](Self::push).
     ///
     /// Output begins at the first line start at or after `offset`; see [`started_at`](Self::started_at).
     #[must_use]
@@ -165,7 +165,8 @@ impl Redactor {
         self.lanes.iter().all(Lane::is_idle)
     }
 
-    /// Redacts complete lines from the front of a block; answers how many bytes it took. It stops before what needs memory.
+    /// Redacts complete lines from the front of a block; answers how many bytes it took. It stops before what needs
+    /// memory.
     fn short_way(&mut self, lines: &[u8], out: &mut Vec<u8>) -> Result<usize, RedactError> {
         let mut done = 0;
         while done < lines.len() {

@@ -54,7 +54,8 @@ pub(crate) const PREFIXED: &[Prefixed] = &[
     prefixed("rk_live_", RuleId::ServiceToken, WORD, 16),
 ];
 
-/// Marks inside the keys that Azure makes since 2021, how many characters of base64 stand before, and after without padding.
+/// Marks inside the keys that Azure makes since 2021, how many characters of base64 stand before, and after without
+/// padding.
 pub(crate) const MARKED: &[(&str, usize, usize, RuleId)] = &[
     ("+ASt", 76, 6, RuleId::AzureStorageKey),
     ("+ABa", 76, 6, RuleId::AzureStorageKey),

@@ -1,5 +1,5 @@
-//! Secrets in URLs: signatures among the parameters, passwords before the host. It does not parse URLs as a browser would:
-//! what is in a log is often cut, quoted or encoded.
+//! Secrets in URLs: signatures among the parameters, passwords before the host. It does not parse URLs as a browser
+//! would: what is in a log is often cut, quoted or encoded.
 
 use std::ops::Range;
 

@@ -50,8 +50,8 @@ pub(crate) fn quote_at(text: &[u8], at: usize) -> Option<(u8, usize, usize)> {
     class::is(quote, QUOTE).then_some((quote, level, at + level + 1))
 }
 
-/// Where the string of a level that begins at `from` ends: before the backslashes of its closing quote, or of a quote of
-/// an outer string, or at the end of the text.
+/// Where the string of a level that begins at `from` ends: before the backslashes of its closing quote, or of a quote
+/// of an outer string, or at the end of the text.
 pub(crate) fn closing_quote(text: &[u8], from: usize, quote: u8, level: usize) -> usize {
     let rest = text.get(from..).unwrap_or_default();
     let before = &text[from.saturating_sub(MAX_SECRET).min(text.len())..from.min(text.len())];
@@ -72,8 +72,8 @@ pub(crate) fn closing_quote(text: &[u8], from: usize, quote: u8, level: usize) -
     text.len()
 }
 
-/// The level of the quote at `at`: of the backslashes before it, those that do not stand for backslashes of the value. A
-/// quote of level `2^n - 1` has a number of backslashes that ends with `n` ones in binary.
+/// The level of the quote at `at`: of the backslashes before it, those that do not stand for backslashes of the value.
+/// A quote of level `2^n - 1` has a number of backslashes that ends with `n` ones in binary.
 fn level_of_quote(text: &[u8], at: usize) -> usize {
     (1 << class::backslashes_before(text, at).trailing_ones()) - 1
 }

@@ -1,5 +1,5 @@
-//! How much of everything the page shows, so that it stays small whatever the archive's size. What a bound leaves out is
-//! said on the page, with the file that has it.
+//! How much of everything the page shows, so that it stays small whatever the archive's size. What a bound leaves out
+//! is said on the page, with the file that has it.
 
 /// Most bytes of the whole page.
 pub const MAX_PAGE_BYTES: usize = 2_000_000;

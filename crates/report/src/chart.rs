@@ -33,7 +33,8 @@ pub struct ChartRow {
     pub note: String,
     /// It went wrong, as the note says.
     pub failed: bool,
-    /// With [`Bars::Strip`], the time up to the run in steps of one length: whether it was good; absent where nobody knows.
+    /// With [`Bars::Strip`], the time up to the run in steps of one length: whether it was good; absent where nobody
+    /// knows.
     pub strip: Vec<Option<bool>>,
 }
 

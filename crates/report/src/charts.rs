@@ -1,5 +1,5 @@
-//! Reads what has samples out of the artifacts. A document that is absent or unreadable has no chart: to say so is for the
-//! manifest and the analyzers.
+//! Reads what has samples out of the artifacts. A document that is absent or unreadable has no chart: to say so is for
+//! the manifest and the analyzers.
 
 mod disks;
 mod latencies;

@@ -1,4 +1,5 @@
-//! What could not be judged and why, and what was looked at and is in order: a page without findings says what it means.
+//! What could not be judged and why, and what was looked at and is in order: a page without findings says what it
+//! means.
 
 use periscope_core::{Finding, Verdict};
 

@@ -1,5 +1,5 @@
-//! Text of the node made fit to be shown: nothing in it can steer the reader's eyes or terminal. Escaping for HTML and for
-//! scripts is done where it is written.
+//! Text of the node made fit to be shown: nothing in it can steer the reader's eyes or terminal. Escaping for HTML and
+//! for scripts is done where it is written.
 
 /// The text, of at most `max` characters, with what cannot be seen made visible: control characters by their pictures,
 /// characters that turn the direction of writing or have no width by their numbers. Line ends and tabs stay.

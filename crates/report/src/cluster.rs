@@ -1,5 +1,5 @@
-//! The page beside the archives of a whole cluster: which nodes reported, what is wrong on which of them, and where each
-//! archive is. The pages of the nodes are inside their archives.
+//! The page beside the archives of a whole cluster: which nodes reported, what is wrong on which of them, and where
+//! each archive is. The pages of the nodes are inside their archives.
 
 use std::collections::BTreeMap;
 
@@ -206,7 +206,8 @@ fn write_findings(html: &mut Html, report: &ClusterReport<'_>, known: &Nodes<'_>
             left_out += 1;
             continue;
         }
-        // An effect stands below its cause, as a list of its own within that one's element would say; here a class does.
+        // An effect stands below its cause, as a list of its own within that one's element would say; here a class
+        // does.
         html.raw("<li class=\"group\">\n");
         if across.finding.cause.is_some() {
             html.raw("<div class=\"effects\">\n");

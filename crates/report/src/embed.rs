@@ -1,4 +1,5 @@
-//! Data for the page's scripts, as JSON inside a `script` element. The scripts read it as data and show it as text only.
+//! Data for the page's scripts, as JSON inside a `script` element. The scripts read it as data and show it as text
+//! only.
 
 use serde::Serialize;
 

@@ -30,8 +30,8 @@ const SCRIPT: &str = concat!(
     include_str!("page/items.js"),
     include_str!("page/start.js"),
 );
-/// Allows this style and these scripts by their hashes and refuses everything else: even markup that got in by a mistake
-/// of ours could neither run nor load anything. CSP level 2; the icon is an empty `data:` address.
+/// Allows this style and these scripts by their hashes and refuses everything else: even markup that got in by a
+/// mistake of ours could neither run nor load anything. CSP level 2; the icon is an empty `data:` address.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; \

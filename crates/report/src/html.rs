@@ -1,5 +1,5 @@
-//! Writes HTML. Only constants are written as they are; whatever comes from a node is escaped. Markup of the page's parts is
-//! theirs.
+//! Writes HTML. Only constants are written as they are; whatever comes from a node is escaped. Markup of the page's
+//! parts is theirs.
 
 use crate::bounds::NAME_CHARS;
 use crate::clean::{clean, clean_line};

@@ -1,5 +1,5 @@
-//! Packs the items into few bytes for the page's scripts. When there are too many, what is missing or cut is kept before
-//! what is in order, and what is in order before what the node does not have.
+//! Packs the items into few bytes for the page's scripts. When there are too many, what is missing or cut is kept
+//! before what is in order, and what is in order before what the node does not have.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,8 @@ struct Rows {
     reasons: Vec<String>,
     /// The last names of the items' paths.
     names: Vec<String>,
-    /// Of each item: action, state, folder, bytes and 1 (0 when it is not in the archive), reason and 1 (0 without one).
+    /// Of each item: action, state, folder, bytes and 1 (0 when it is not in the archive), reason and 1 (0 without
+    /// one).
     cells: Vec<u64>,
 }
 

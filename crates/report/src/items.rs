@@ -1,4 +1,5 @@
-//! What became of everything that was to be gathered: how many items ended in each state, the actions, the items themselves.
+//! What became of everything that was to be gathered: how many items ended in each state, the actions, the items
+//! themselves.
 
 use std::collections::BTreeMap;
 

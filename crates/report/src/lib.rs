@@ -1,6 +1,6 @@
-//! The page `index.html` at the top of an archive: what is wrong with the node, what happened when, what was gathered, and
-//! links to the files that say so. It opens offline, asks for nothing, and is under 2 MB whatever the archive's size.
-//! A pure function of the run's documents: it judges nothing and reads neither the node nor the clock.
+//! The page `index.html` at the top of an archive: what is wrong with the node, what happened when, what was gathered,
+//! and links to the files that say so. It opens offline, asks for nothing, and is under 2 MB whatever the archive's
+//! size. A pure function of the run's documents: it judges nothing and reads neither the node nor the clock.
 //!
 //! The archives of a whole cluster get one page beside them, which looks alike: [`render_cluster`].
 

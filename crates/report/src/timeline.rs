@@ -1,5 +1,5 @@
-//! The timeline: errors and warnings of all logs, events and kernel messages on one axis. It is drawn by the page's scripts;
-//! here is its data and what stands around it.
+//! The timeline: errors and warnings of all logs, events and kernel messages on one axis. It is drawn by the page's
+//! scripts; here is its data and what stands around it.
 
 use periscope_scan::Timeline;
 

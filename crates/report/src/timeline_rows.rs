@@ -1,5 +1,5 @@
-//! Packs the timeline's entries into few bytes: texts that come again stand there once, and when there are too many entries,
-//! their texts are cut first and then some of them are left out, warnings before errors.
+//! Packs the timeline's entries into few bytes: texts that come again stand there once, and when there are too many
+//! entries, their texts are cut first and then some of them are left out, warnings before errors.
 
 use std::collections::HashMap;
 

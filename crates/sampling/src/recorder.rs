@@ -46,8 +46,8 @@ struct Lane {
 }
 
 impl Recorder {
-    /// Goes on where the ring ended; `None` is an empty one. Targets beyond [`MAX_TARGETS`] are left out. Says what to write
-    /// before all else.
+    /// Goes on where the ring ended; `None` is an empty one. Targets beyond [`MAX_TARGETS`] are left out. Says what to
+    /// write before all else.
     pub(crate) fn restore(image: Option<Image>, targets: &[Target]) -> (Self, Vec<Write>) {
         let image = image.unwrap_or_default();
         let targets = targets.get(..MAX_TARGETS).unwrap_or(targets);
@@ -86,8 +86,8 @@ impl Recorder {
         (recorder, writes)
     }
 
-    /// Adds a sample of the target in place `index`. What it says must be written, in this order; nothing as long as nothing
-    /// changes.
+    /// Adds a sample of the target in place `index`. What it says must be written, in this order; nothing as long as
+    /// nothing changes.
     pub(crate) fn record(&mut self, index: usize, sample: &Sample) -> Vec<Write> {
         let Some(lane) = self.lanes.get_mut(index) else {
             return Vec::new();
@@ -182,8 +182,8 @@ impl Lane {
 }
 
 impl Segment {
-    /// Moves the segment when the clock was set back under it, so that its length stays what it was. A clock that was set
-    /// forward cannot be told from a machine that stood still, and leaves a gap.
+    /// Moves the segment when the clock was set back under it, so that its length stays what it was. A clock that was
+    /// set forward cannot be told from a machine that stood still, and leaves a gap.
     fn follow_clock(&mut self, at: Timestamp, every: SignedDuration) {
         let ahead = self.end.duration_since(at);
         if ahead <= CLOCK_STEP {
@@ -219,8 +219,8 @@ impl Image {
     }
 }
 
-/// Finds each target's number in the table, or a place there; a target that is no longer sampled gives up its own, and with
-/// it what was known of it.
+/// Finds each target's number in the table, or a place there; a target that is no longer sampled gives up its own, and
+/// with it what was known of it.
 fn seat(table: &[(usize, TargetRecord)], targets: &[Target]) -> (Vec<u32>, Vec<Write>) {
     let known = |target: &Target| {
         let seat = table

@@ -28,8 +28,8 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Opens the ring in `folder`, or makes one there, and goes on where it ended. Samples are of these targets, by their
-    /// places. A ring that cannot be understood gives way to an empty one. Blocks.
+    /// Opens the ring in `folder`, or makes one there, and goes on where it ended. Samples are of these targets, by
+    /// their places. A ring that cannot be understood gives way to an empty one. Blocks.
     pub fn open(folder: &Path, targets: &[Target]) -> Result<Self, RingError> {
         let path = folder.join(FILE_NAME);
         let failed = |source| RingError {

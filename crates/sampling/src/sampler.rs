@@ -1,7 +1,7 @@
 //! Tries every target at its own pace, and gives what came of it to the ring.
 //!
-//! A task for each target, so that no target has two tries at once; one that owns the ring. What waits is bounded: a disk
-//! that hangs holds up the samples, not the memory.
+//! A task for each target, so that no target has two tries at once; one that owns the ring. What waits is bounded: a
+//! disk that hangs holds up the samples, not the memory.
 
 use std::collections::hash_map::RandomState;
 use std::convert::identity;
@@ -65,8 +65,8 @@ impl Flusher {
 }
 
 impl Sampler {
-    /// Samples `targets` with `probe` into the ring in `folder`, which is made if its parent exists. A connection that is
-    /// named twice is sampled once, targets beyond [`MAX_TARGETS`] are not sampled.
+    /// Samples `targets` with `probe` into the ring in `folder`, which is made if its parent exists. A connection that
+    /// is named twice is sampled once, targets beyond [`MAX_TARGETS`] are not sampled.
     pub fn new(folder: PathBuf, targets: Vec<Target>, probe: Arc<dyn Probe>) -> Self {
         let mut each_once: Vec<Target> = Vec::with_capacity(targets.len());
         for target in targets {
@@ -102,8 +102,8 @@ impl Sampler {
         Flusher(self.flushes.0.clone())
     }
 
-    /// Samples until `cancel` is cancelled, and writes the rest then. What fails is logged and counted: a node whose disk is
-    /// full is a node to sample.
+    /// Samples until `cancel` is cancelled, and writes the rest then. What fails is logged and counted: a node whose
+    /// disk is full is a node to sample.
     pub async fn run(self, cancel: CancellationToken) {
         let Self {
             folder,

@@ -1,4 +1,5 @@
-//! One artifact on its way through the scan: cut into lines whatever the pieces it comes in, and each line looked at once.
+//! One artifact on its way through the scan: cut into lines whatever the pieces it comes in, and each line looked at
+//! once.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -293,7 +294,8 @@ struct Entries {
 }
 
 impl Entries {
-    /// Where the last entry begins that has its first line before `to`, the end of a line. Each `to` is behind the last.
+    /// Where the last entry begins that has its first line before `to`, the end of a line. Each `to` is behind the
+    /// last.
     fn last_before(&mut self, form: Form, lines: &[u8], to: usize) -> Option<usize> {
         self.last = last_entry(form, lines, self.at, to).or(self.last);
         self.at = (to + 1).min(lines.len());

@@ -1,9 +1,10 @@
-//! By which bytes literals are searched, and in which groups: so that the vector search stops as seldom as it can where there
-//! is none. What it finds does not depend on it.
+//! By which bytes literals are searched, and in which groups: so that the vector search stops as seldom as it can where
+//! there is none. What it finds does not depend on it.
 //!
-//! The search (`aho_corasick::packed`) looks at the first [`FINGERPRINT`] bytes of each literal, in a few groups, and at the
-//! two halves of a byte by themselves: it stops wherever each half is one of the group's, even if they are of different
-//! literals. So the bytes should be rare, and those of a group alike. How often it stops is counted in [`TYPICAL`].
+//! The search (`aho_corasick::packed`) looks at the first [`FINGERPRINT`] bytes of each literal, in a few groups, and
+//! at the two halves of a byte by themselves: it stops wherever each half is one of the group's, even if they are of
+//! different literals. So the bytes should be rare, and those of a group alike. How often it stops is counted in
+//! [`TYPICAL`].
 
 use std::array;
 use std::sync::LazyLock;
@@ -22,7 +23,8 @@ const MORE_GROUPS: usize = if cfg!(target_arch = "x86_64") { 16 } else { GROUPS 
 const FEW: usize = 32;
 /// Most literals that it takes; more are searched in another way, in which the order makes no difference.
 const MOST: usize = 128;
-/// Most places in a literal from which it may be searched: each costs microseconds, and a user's rules may have long ones.
+/// Most places in a literal from which it may be searched: each costs microseconds, and a user's rules may have long
+/// ones.
 const MAX_ENDS: usize = 64;
 
 /// A set of places in the typical text, one bit each.

@@ -1,5 +1,5 @@
-//! What is kept of very many lines: how many there were, the oldest and the newest of them, for each object and in all. The
-//! result does not depend on the order in which lines, or parts of the result, are added.
+//! What is kept of very many lines: how many there were, the oldest and the newest of them, for each object and in all.
+//! The result does not depend on the order in which lines, or parts of the result, are added.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -39,8 +39,8 @@ pub(crate) fn klog(form: Form, line: &[u8]) -> Klog {
     }
 }
 
-/// What lines have in which klog wrote an error or a warning, by what stands before it. In files that begin with it there is
-/// nothing before: see [`begins_with_klog`].
+/// What lines have in which klog wrote an error or a warning, by what stands before it. In files that begin with it
+/// there is nothing before: see [`begins_with_klog`].
 pub(crate) fn klog_literals(form: Form) -> &'static [&'static str] {
     match form {
         Form::Journal | Form::Syslog => &[": E0", ": E1", ": W0", ": W1", ": F0", ": F1"],

@@ -1,5 +1,5 @@
-//! Rules as they are written in files: read, checked, and tried on their own examples. What is wrong is said in one line
-//! that names the file, the rule and what was expected.
+//! Rules as they are written in files: read, checked, and tried on their own examples. What is wrong is said in one
+//! line that names the file, the rule and what was expected.
 
 use std::fmt;
 

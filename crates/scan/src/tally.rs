@@ -63,8 +63,8 @@ type Bucket = (i64, Source, Level);
 pub(crate) struct Tally {
     width: i64,
     buckets: BTreeMap<Bucket, u64>,
-    /// The bucket of the last line, and lines of it that are not counted in it yet: most lines are of the same one as the
-    /// line before.
+    /// The bucket of the last line, and lines of it that are not counted in it yet: most lines are of the same one as
+    /// the line before.
     last: Option<(Bucket, u64)>,
     newest: BTreeMap<(Source, Level), Newest>,
     untimed: u64,

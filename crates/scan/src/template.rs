@@ -1,5 +1,5 @@
-//! Sentences with places to fill: `{name}` stands for what the named group of a rule's expression matched, `{count}` for
-//! a number, `{times}` for `once` or `3 times`, `{window}` for `24 hours`. There is no other syntax.
+//! Sentences with places to fill: `{name}` stands for what the named group of a rule's expression matched, `{count}`
+//! for a number, `{times}` for `once` or `3 times`, `{window}` for `24 hours`. There is no other syntax.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -10,7 +10,8 @@ use memchr::memmem;
 const AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// Where in a line of JSON its time is looked for, besides the end.
 const MAX_SEARCH: usize = 1024;
-/// What the time is called in lines of JSON, by zap, logrus, docker, klog and others. The first one that is there counts.
+/// What the time is called in lines of JSON, by zap, logrus, docker, klog and others. The first one that is there
+/// counts.
 const JSON_NAMES: [&str; 4] = ["\"time\":\"", "\"ts\":\"", "\"timestamp\":\"", "\"@timestamp\":\""];
 /// The same for seconds since 1970.
 const JSON_EPOCHS: [&str; 1] = ["\"ts\":"];

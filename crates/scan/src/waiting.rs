@@ -1,5 +1,5 @@
-//! Lines that a rule found and that are taken apart only when the artifact has ended: where a rule finds very many, almost
-//! all are neither among the oldest nor among the newest by then. What is in them is not known here.
+//! Lines that a rule found and that are taken apart only when the artifact has ended: where a rule finds very many,
+//! almost all are neither among the oldest nor among the newest by then. What is in them is not known here.
 
 use jiff::Timestamp;
 

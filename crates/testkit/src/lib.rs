@@ -1,4 +1,5 @@
-//! What the tests of several crates share: a node in a folder, programs of a node that follow a script, an archive of any size.
+//! What the tests of several crates share: a node in a folder, programs of a node that follow a script, an archive of
+//! any size.
 //!
 //! Only ever a dev-dependency. Its functions panic, because a broken fixture is a broken test.
 

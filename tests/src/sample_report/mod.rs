@@ -1,4 +1,5 @@
-//! Reports of made-up runs, for looking at the page: nothing wrong, a few findings, very many, and hostile text everywhere.
+//! Reports of made-up runs, for looking at the page: nothing wrong, a few findings, very many, and hostile text
+//! everywhere.
 
 mod charts;
 mod findings;

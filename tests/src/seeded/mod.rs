@@ -1,5 +1,5 @@
-//! Faults made for real on the test node, each undone when its guard is dropped, and the turn of the one who may make them.
-//! What they must lead to is for the tests to say.
+//! Faults made for real on the test node, each undone when its guard is dropped, and the turn of the one who may make
+//! them. What they must lead to is for the tests to say.
 
 mod change;
 mod files;

@@ -58,7 +58,8 @@ fn a_run_whose_agent_is_killed_is_made_by_the_next() {
     }
 }
 
-/// Nobody makes the next pod until the test has seen what the first one left: a selector that no node has keeps it away.
+/// Nobody makes the next pod until the test has seen what the first one left: a selector that no node has keeps it
+/// away.
 #[test]
 fn an_agent_that_is_told_to_end_leaves_what_there_is() {
     let life = Life::begin();

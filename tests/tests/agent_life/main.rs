@@ -1,5 +1,5 @@
-//! What an agent lives through on a real kubelet: runs that come together, its own end in the middle of one, an API server that is
-//! away, a node that is full. Each run must come out whole and once, and its row must say so.
+//! What an agent lives through on a real kubelet: runs that come together, its own end in the middle of one, an API
+//! server that is away, a node that is full. Each run must come out whole and once, and its row must say so.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests look at files and run programs of their own"

@@ -1,5 +1,5 @@
-//! Faults of the network, each made for real in network namespaces of the test's own, and what a collection in there finds:
-//! the fault first, with its line; and nothing of the kind without it. The machine's own network is not touched.
+//! Faults of the network, each made for real in network namespaces of the test's own, and what a collection in there
+//! finds: the fault first, with its line; and nothing of the kind without it. The machine's own network is not touched.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests look at files and run programs of their own"

@@ -43,7 +43,8 @@ pub(crate) fn serve_names(network: &Network, how: NameServer) {
     });
 }
 
-/// The answer to a question (RFC 1035, section 4): its header and question again, and an address where one is asked for.
+/// The answer to a question (RFC 1035, section 4): its header and question again, and an address where one is asked
+/// for.
 fn response(question: &[u8], how: NameServer) -> Vec<u8> {
     // A label for each part of the name, an empty one, type and class.
     let mut end = 12;
@@ -70,7 +71,8 @@ pub(crate) fn resolv_conf(folder: &tempfile::TempDir) -> PathBuf {
     path
 }
 
-/// A server at the gateway that has the certificate of the authority `issuer` for Microsoft's names, and that authority.
+/// A server at the gateway that has the certificate of the authority `issuer` for Microsoft's names, and that
+/// authority.
 pub(crate) fn serve_tls(network: &Network, folder: &Path, issuer: &str) -> (Running, PathBuf) {
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let (authority, key) = (path("ca.crt"), path("ca.key"));

@@ -20,7 +20,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A copy of the folder `deployment`, with the files that users put into the overlays, and a folder `mine` for a kustomization.
+/// A copy of the folder `deployment`, with the files that users put into the overlays, and a folder `mine` for a
+/// kustomization.
 struct Deployment {
     folder: TempDir,
     cluster: Cluster,
@@ -374,8 +375,8 @@ fn without_a_capability_something_is_denied(#[case] capability: &str, #[case] it
     );
 }
 
-/// Where Pod Security admission enforces `restricted` the pod is let in, and takes what the API server and the network tell it.
-/// What it is not shown of the node it calls denied, and makes no fault of it.
+/// Where Pod Security admission enforces `restricted` the pod is let in, and takes what the API server and the network
+/// tell it. What it is not shown of the node it calls denied, and makes no fault of it.
 #[test]
 fn a_restricted_pod_takes_what_it_may() {
     let turn = Turn::take();

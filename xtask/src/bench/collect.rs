@@ -22,8 +22,8 @@ const MEMORY: u64 = 64 * 1024 * 1024;
 const PINNED: [&str; 6] = ["/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "taskset", "-c", "0,1"];
 /// The run id of what is collected here.
 const RUN_ID: &str = "bench";
-/// When a run starts that is measured with the scan and without: when the last lines of the journal were just written, as
-/// on a node, because rules look closer at new lines than at old ones.
+/// When a run starts that is measured with the scan and without: when the last lines of the journal were just written,
+/// as on a node, because rules look closer at new lines than at old ones.
 const STARTED: &str = "2026-11-13T12:00:00Z";
 
 #[derive(clap::Args)]

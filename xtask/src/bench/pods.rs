@@ -12,7 +12,8 @@ use flate2::write::GzEncoder;
 use super::log_text::{MANNERS, Manner, Moment, Speaker};
 use super::random::Random;
 
-/// As many as the kubelet keeps of a container (`containerLogMaxFiles`), of which all but the newest two are compressed.
+/// As many as the kubelet keeps of a container (`containerLogMaxFiles`), of which all but the newest two are
+/// compressed.
 const FILES: u64 = 5;
 /// Go's `gzip.DefaultCompression`, with which the kubelet compresses.
 const KUBELET_LEVEL: u32 = 6;

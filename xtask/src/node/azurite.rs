@@ -1,5 +1,5 @@
-//! The blob service on the node's address. It answers under the node's address and, in the node, under the name that the
-//! storage account would have in Azure.
+//! The blob service on the node's address. It answers under the node's address and, in the node, under the name that
+//! the storage account would have in Azure.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};

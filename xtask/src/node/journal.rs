@@ -14,8 +14,8 @@ use crate::command::run;
 
 /// journald cuts lines there too (`LineMax=` in journald.conf(5)).
 const LINE_LIMIT: u64 = 48 * 1024;
-/// What the kernel says in its first seconds is about the machine. Later it is about whatever else runs there, and none of
-/// the node's business.
+/// What the kernel says in its first seconds is about the machine. Later it is about whatever else runs there, and none
+/// of the node's business.
 const KERNEL_START_SECONDS: f64 = 10.0;
 
 #[derive(Clone)]

@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result};
 use super::{ACCOUNT, DNS_IP, MACHINE_ID, Node, STATE, outside};
 use crate::command::run;
 
-/// Folders of the node that are real folders on the machine's disk, below the state folder: the runtime cannot stack its
-/// file systems on a stacked one, and logs are worth a look after a failure.
+/// Folders of the node that are real folders on the machine's disk, below the state folder: the runtime cannot stack
+/// its file systems on a stacked one, and logs are worth a look after a failure.
 const ON_DISK: &[&str] = &["/var/log", "/var/lib/kubelet", "/var/lib/containerd"];
 
 const TRUSTED: &str = "/etc/ssl/certs/ca-certificates.crt";

@@ -1,6 +1,6 @@
 //! What is outside the node: the network that joins it to the machine, Azure's name server, and a few names of the
-//! Internet that answer over TLS. The node runs in it as a machine runs in a data centre; on the way out there is nothing
-//! else.
+//! Internet that answer over TLS. The node runs in it as a machine runs in a data centre; on the way out there is
+//! nothing else.
 
 use std::fmt::Write as _;
 use std::fs;

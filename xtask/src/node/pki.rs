@@ -39,7 +39,8 @@ impl Authority {
         self.path("ca", "crt")
     }
 
-    /// Makes `<file>.crt` and `<file>.key` for a subject such as `/O=group/CN=user`, and `names` such as `IP:127.0.0.1`.
+    /// Makes `<file>.crt` and `<file>.key` for a subject such as `/O=group/CN=user`, and `names` such as
+    /// `IP:127.0.0.1`.
     pub(super) fn issue(&self, file: &str, subject: &str, names: &str) -> Result<(PathBuf, PathBuf)> {
         let (certificate, key) = (self.certificate(), self.path("ca", "key"));
         let signer = ["-CA", &certificate.to_string_lossy(), "-CAkey", &key.to_string_lossy()].map(str::to_owned);

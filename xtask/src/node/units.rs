@@ -1,5 +1,5 @@
-//! The long-running processes of the node, each with its own log: a file for what runs elsewhere on AKS, the journal for
-//! the units of a node.
+//! The long-running processes of the node, each with its own log: a file for what runs elsewhere on AKS, the journal
+//! for the units of a node.
 
 use std::fs::{self, File};
 use std::path::PathBuf;

@@ -143,8 +143,8 @@ impl Action for ClusterHealth {
     }
 }
 
-/// What is this node's alone: its object and its pods. How the lease stands shows in the condition `Ready`, to which the cluster
-/// turns an expired one.
+/// What is this node's alone: its object and its pods. How the lease stands shows in the condition `Ready`, to which
+/// the cluster turns an expired one.
 async fn share(calls: &mut Calls<'_>, access: &ClusterAccess, name: &str, sink: &Sink) -> Result<(), ActionError> {
     let node = object(calls.get(&format!("/api/v1/nodes/{name}")).await);
     keep_lines(sink, names::API_SERVER, calls.made()).await;

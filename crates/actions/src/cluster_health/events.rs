@@ -1,4 +1,5 @@
-//! The events about the node and about its pods: few of the cluster's, chosen by what they are about and who wrote them.
+//! The events about the node and about its pods: few of the cluster's, chosen by what they are about and who wrote
+//! them.
 
 use std::collections::HashSet;
 

@@ -13,7 +13,8 @@ use periscope_documents::{ApiCall, names};
 use super::{budgets, events, helm, lists, metrics, nodes};
 use crate::cluster_health::{Calls, keep_text, keep_version};
 
-/// The part of the deployment that lets Helm's Secrets be listed. Not in the role by default: it lets all Secrets be read.
+/// The part of the deployment that lets Helm's Secrets be listed. Not in the role by default: it lets all Secrets be
+/// read.
 const HELM: &str = "helm";
 
 /// What is known about the action beforehand.
@@ -124,7 +125,8 @@ impl Action for ClusterObjects {
     async fn supported(&self, _node: &NodeInfo) -> Support {
         match &self.cluster {
             Ok(access) => match access.identity() {
-                // The Node authorizer shows a kubelet its own node and what runs there (kubernetes.io, "Using Node Authorization").
+                // The Node authorizer shows a kubelet its own node and what runs there (kubernetes.io, "Using Node
+                // Authorization").
                 identity @ Identity::Kubelet(_) => Support::No(format!(
                     "the {identity} may see its own node only; name another kubeconfig"
                 )),

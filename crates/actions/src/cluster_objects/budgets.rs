@@ -1,5 +1,5 @@
-//! Disruption budgets: raw, and in the shape in which the original has them (Periscope contract, section 1.2), of all namespaces from
-//! one list.
+//! Disruption budgets: raw, and in the shape in which the original has them (Periscope contract, section 1.2), of all
+//! namespaces from one list.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
-//! Helm's releases with their history, in the shape of the original (Periscope contract, section 1.2). Unlike there, a release of the
-//! same name in another namespace keeps its history to itself, and releases are told of in whatever state they are.
+//! Helm's releases with their history, in the shape of the original (Periscope contract, section 1.2). Unlike there, a
+//! release of the same name in another namespace keeps its history to itself, and releases are told of in whatever
+//! state they are.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +68,8 @@ pub(super) async fn gather(access: &ClusterAccess, sink: &Sink) {
                 }
             },
             Ok(None) => break None,
-            // The role has this right only where the user asked for it: without it nothing is missing that was asked for.
+            // The role has this right only where the user asked for it: without it nothing is missing that was asked
+            // for.
             Err(error) if state_of(&error) == State::Denied => {
                 let reason = format!(
                     "{}, where Helm keeps its releases; the component helm of the deployment allows it",

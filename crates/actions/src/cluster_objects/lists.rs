@@ -10,7 +10,8 @@ use crate::cluster_health::text;
 use crate::host_files::reason_of;
 use crate::kube_objects::{Ending, ObjectFile, objects_path};
 
-/// Keeps all objects of a type that have no namespace, and shows each to `look`. Says how the list ended, when not well.
+/// Keeps all objects of a type that have no namespace, and shows each to `look`. Says how the list ended, when not
+/// well.
 pub(super) async fn keep(
     access: &ClusterAccess,
     sink: &Sink,

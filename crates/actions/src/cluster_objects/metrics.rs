@@ -1,4 +1,5 @@
-//! What nodes and containers use now, as the metrics API tells it, in the shape of the original (Periscope contract, section 1.2).
+//! What nodes and containers use now, as the metrics API tells it, in the shape of the original (Periscope contract,
+//! section 1.2).
 
 use periscope_cluster::{ClusterAccess, ListScope, ResourceType};
 use periscope_core::{ArtifactSpec, Content, Sink, State};

@@ -1,6 +1,6 @@
 //! One revision of a Helm release, read out of the Secret that Helm keeps it in: gzip of JSON as base64
-//! (`helm.sh/helm/v3/pkg/storage/driver`, `encodeRelease`), and base64 once more as all data of Secrets. Only what is named here is
-//! read; values and manifests, in which passwords stand, are skipped while the text streams by.
+//! (`helm.sh/helm/v3/pkg/storage/driver`, `encodeRelease`), and base64 once more as all data of Secrets. Only what is
+//! named here is read; values and manifests, in which passwords stand, are skipped while the text streams by.
 
 use std::io::{BufReader, Read};
 

@@ -1,8 +1,8 @@
 //! What the Go linker wrote into a program: its release, module and version; nothing of the program is run.
 //!
-//! The section `.go.buildinfo` begins with 32 bytes, of which byte 15 says whether two strings follow: the release of Go,
-//! and lines about modules and flags (`debug/buildinfo` of Go's standard library). The latter stands between two marks of
-//! 16 bytes.
+//! The section `.go.buildinfo` begins with 32 bytes, of which byte 15 says whether two strings follow: the release of
+//! Go, and lines about modules and flags (`debug/buildinfo` of Go's standard library). The latter stands between two
+//! marks of 16 bytes.
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! Container logs from the API server, for where the node's files cannot be reached: of each container the current and the
-//! previous instance, as far as the kubelet still has them. Pods that the API has forgotten are not there.
+//! Container logs from the API server, for where the node's files cannot be reached: of each container the current and
+//! the previous instance, as far as the kubelet still has them. Pods that the API has forgotten are not there.
 
 use futures::StreamExt;
 use periscope_cluster::{ClusterAccess, ClusterError, ListScope, LogOptions, PodContainer, ResourceType};

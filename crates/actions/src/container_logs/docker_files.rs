@@ -1,5 +1,5 @@
-//! Lists the files that dockerd keeps under `/var/lib/docker/containers` for containers of pods, told by the labels that
-//! the kubelet gives them. Of a container's configuration nothing but those labels is looked at.
+//! Lists the files that dockerd keeps under `/var/lib/docker/containers` for containers of pods, told by the labels
+//! that the kubelet gives them. Of a container's configuration nothing but those labels is looked at.
 
 use periscope_host::{EntryKind, HostError, HostPath, HostRoot};
 use serde::Deserialize;

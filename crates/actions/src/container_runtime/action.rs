@@ -165,8 +165,8 @@ impl ContainerRuntime {
     }
 }
 
-/// The files, and the documents of the first socket that is there. It is connected to, for only that shows whether it may
-/// be used, and nothing is asked. Blocks.
+/// The files, and the documents of the first socket that is there. It is connected to, for only that shows whether it
+/// may be used, and nothing is asked. Blocks.
 fn plan(root: &HostRoot) -> Vec<PlannedItem> {
     let patterns = configuration::TOML_FILES
         .iter()

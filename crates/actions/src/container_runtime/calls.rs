@@ -1,4 +1,5 @@
-//! The clock and the book of the questions to the runtime: each has a limit, and a row in `calls.json` whatever becomes of it.
+//! The clock and the book of the questions to the runtime: each has a limit, and a row in `calls.json` whatever becomes
+//! of it.
 
 use std::future::Future;
 use std::time::Duration;

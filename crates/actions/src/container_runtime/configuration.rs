@@ -84,8 +84,8 @@ async fn without_credentials(root: &HostRoot, sink: &Sink, path: HostPath) {
     };
 }
 
-/// The text with the values of credentials replaced, and how many there were. Goes by lines: what a table of HTTP headers
-/// holds, down to the next table, is replaced whole.
+/// The text with the values of credentials replaced, and how many there were. Goes by lines: what a table of HTTP
+/// headers holds, down to the next table, is replaced whole.
 fn strip(text: &str) -> (String, u64) {
     let mut stripped = String::with_capacity(text.len());
     let mut removed = 0;

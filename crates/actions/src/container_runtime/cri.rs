@@ -1,6 +1,6 @@
-//! The messages of the CRI that are used, and of their fields those that are kept; a field that is not here is skipped when
-//! a message is read. Numbers and types are those of `k8s.io/cri-api`, `pkg/apis/runtime/v1/api.proto`; v1alpha2 has the
-//! same.
+//! The messages of the CRI that are used, and of their fields those that are kept; a field that is not here is skipped
+//! when a message is read. Numbers and types are those of `k8s.io/cri-api`, `pkg/apis/runtime/v1/api.proto`; v1alpha2
+//! has the same.
 
 use std::collections::HashMap;
 

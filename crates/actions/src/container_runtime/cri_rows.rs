@@ -28,7 +28,8 @@ fn state(state: i32) -> ContainerState {
     }
 }
 
-/// The conditions, and of the verbose part what can hold no credentials: containerd gives its whole configuration there.
+/// The conditions, and of the verbose part what can hold no credentials: containerd gives its whole configuration
+/// there.
 pub(super) fn status(answer: cri::StatusResponse) -> RuntimeStatus {
     let conditions = answer.status.unwrap_or_default().conditions;
     let config: Value = answer

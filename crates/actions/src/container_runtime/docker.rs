@@ -1,5 +1,5 @@
-//! Asks docker over its HTTP API. Of each answer only the fields named here are read: neither the environment of containers
-//! nor docker's own settings of proxies and registries are among them.
+//! Asks docker over its HTTP API. Of each answer only the fields named here are read: neither the environment of
+//! containers nor docker's own settings of proxies and registries are among them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A gRPC client for one thing: a question and its one answer over a local socket (`PROTOCOL-HTTP2.md` of grpc/grpc). No
-//! TLS, no streams, no compression, no retries.
+//! A gRPC client for one thing: a question and its one answer over a local socket (`PROTOCOL-HTTP2.md` of grpc/grpc).
+//! No TLS, no streams, no compression, no retries.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Version, header};
@@ -71,8 +71,8 @@ impl Grpc {
         })
     }
 
-    /// Asks `method`, such as `runtime.v1.RuntimeService/Version`. It waits as long as the server does: the caller has the
-    /// clock.
+    /// Asks `method`, such as `runtime.v1.RuntimeService/Version`. It waits as long as the server does: the caller has
+    /// the clock.
     ///
     /// # Cancel safety
     /// When dropped, the call is cancelled at the server, and the connection can be used further.
@@ -175,7 +175,8 @@ fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// The name of a status, as servers' logs have it (`statuscodes.md` of grpc/grpc), and what separates it from the words.
+/// The name of a status, as servers' logs have it (`statuscodes.md` of grpc/grpc), and what separates it from the
+/// words.
 fn name_of(code: u16) -> &'static str {
     match code {
         1 => "Canceled: ",

@@ -50,8 +50,8 @@ impl Http {
         })
     }
 
-    /// What is at `path`, of which `T` names the fields that are wanted. It waits as long as the server does: the caller
-    /// has the clock.
+    /// What is at `path`, of which `T` names the fields that are wanted. It waits as long as the server does: the
+    /// caller has the clock.
     ///
     /// # Cancel safety
     /// When dropped, the connection cannot be used further.

@@ -22,7 +22,8 @@ const VERSIONS: [&str; 2] = ["v1", "v1alpha2"];
 const FIRST_LIMIT: Duration = Duration::from_secs(4);
 /// How long any other answer may take. The runtime reads its own tables, for some of them from a slow disk.
 const LIMIT: Duration = Duration::from_secs(15);
-/// Most containers that are asked how they ended, the newest first: a kubelet keeps one dead instance of each container.
+/// Most containers that are asked how they ended, the newest first: a kubelet keeps one dead instance of each
+/// container.
 const MAX_STATUSES: usize = 256;
 /// containerd's own service, on the same socket.
 const PLUGINS: &str = "containerd.services.introspection.v1.Introspection/Plugins";

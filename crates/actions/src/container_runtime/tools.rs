@@ -1,5 +1,5 @@
-//! The node's own tools, asked where the runtime's socket is out of this process's reach. Their tables are for people: no
-//! document is made of them.
+//! The node's own tools, asked where the runtime's socket is out of this process's reach. Their tables are for people:
+//! no document is made of them.
 
 use std::time::Duration;
 

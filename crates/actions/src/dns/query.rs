@@ -1,7 +1,7 @@
 //! One question to one name server, and what came of it; no cache, no search list, no second server.
 //!
-//! The messages are hickory's. The sockets are our own, and connected: so the kernel tells at once when nothing listens,
-//! which a resolver would report as a time-out.
+//! The messages are hickory's. The sockets are our own, and connected: so the kernel tells at once when nothing
+//! listens, which a resolver would report as a time-out.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -53,8 +53,8 @@ impl Question {
     }
 }
 
-/// Asks over UDP and, where the answer was cut or did not come, over TCP too. `unasked` is the record of the question, to
-/// be completed. Takes at most twice [`TIMEOUT`].
+/// Asks over UDP and, where the answer was cut or did not come, over TCP too. `unasked` is the record of the question,
+/// to be completed. Takes at most twice [`TIMEOUT`].
 pub(super) async fn ask(server: SocketAddr, question: &Question, unasked: &Lookup) -> Vec<Lookup> {
     let first = ask_over(Protocol::Udp, server, question, unasked).await;
     let again = first.truncated

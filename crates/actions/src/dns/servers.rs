@@ -47,7 +47,8 @@ impl Server {
 pub(super) struct Servers(Vec<Server>);
 
 impl Servers {
-    /// Adds those of a file that are asked at all. `foreign`: the file belongs to the node's network, and we are in another.
+    /// Adds those of a file that are asked at all. `foreign`: the file belongs to the node's network, and we are in
+    /// another.
     pub(super) fn add_file(&mut self, name: &str, conf: &ResolvConf, foreign: bool) {
         for NameServer { address, zone, .. } in conf.name_servers.iter().take(MAX_NAME_SERVERS) {
             self.add(*address, zone.clone(), name, foreign);

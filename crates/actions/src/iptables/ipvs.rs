@@ -1,4 +1,5 @@
-//! IPVS services as `ipvsadm -Ln` would show their addresses, from the kernel's own table in which they are hexadecimal.
+//! IPVS services as `ipvsadm -Ln` would show their addresses, from the kernel's own table in which they are
+//! hexadecimal.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::Ipv4Addr;

@@ -37,8 +37,8 @@ pub(super) async fn collect(root: &HostRoot, commands: &dyn CommandRunner, sink:
     }
 }
 
-/// Why the legacy backend is not asked: it has no tables, or it is the one that is shown anyway; or its tables may not be
-/// seen. Blocks.
+/// Why the legacy backend is not asked: it has no tables, or it is the one that is shown anyway; or its tables may not
+/// be seen. Blocks.
 fn why_not(root: &HostRoot) -> Option<(State, String)> {
     let tables = HostPath::new(TABLES)
         .map_err(HostError::from)

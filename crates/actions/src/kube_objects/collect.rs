@@ -1,4 +1,5 @@
-//! Gathers the objects of a plan, namespace by namespace: first the events, then every list, each joined with them as it streams by.
+//! Gathers the objects of a plan, namespace by namespace: first the events, then every list, each joined with them as
+//! it streams by.
 
 use jiff::Timestamp;
 use periscope_cluster::{Catalogue, ClusterAccess, ClusterError, Identity, ListScope, ResourceType};

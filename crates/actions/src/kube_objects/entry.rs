@@ -1,4 +1,5 @@
-//! One entry of the list of objects to gather, as the user writes it; whether the cluster serves such a resource is not known here.
+//! One entry of the list of objects to gather, as the user writes it; whether the cluster serves such a resource is not
+//! known here.
 
 use std::{fmt, str::FromStr};
 

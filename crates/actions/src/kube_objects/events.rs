@@ -1,11 +1,13 @@
-//! The events of one namespace, kept short enough to be joined to the objects they are about; the full objects are written elsewhere.
+//! The events of one namespace, kept short enough to be joined to the objects they are about; the full objects are
+//! written elsewhere.
 
 use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// Events of one namespace that are kept for joining; more are in the list of events only. With [`MAX_MESSAGE`] this bounds the memory to about 6 MB.
+/// Events of one namespace that are kept for joining; more are in the list of events only. With [`MAX_MESSAGE`] this
+/// bounds the memory to about 6 MB.
 const MAX_EVENTS: usize = 5_000;
 
 /// Bytes of an event's message that are kept; the API server allows 1024.

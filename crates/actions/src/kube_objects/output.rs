@@ -11,7 +11,8 @@ use tokio::io::AsyncWriteExt;
 /// How a list ended, when not well: what its artifacts are recorded as.
 pub(crate) type Ending = Option<(State, String)>;
 
-/// A list of raw objects in one JSON file, in the form in which the API gives it. It is opened when it gets its first object.
+/// A list of raw objects in one JSON file, in the form in which the API gives it. It is opened when it gets its first
+/// object.
 pub(crate) struct ObjectFile<'a> {
     sink: &'a Sink,
     resource: &'a ResourceType,
@@ -43,7 +44,8 @@ impl<'a> ObjectFile<'a> {
         }
     }
 
-    /// Closes the list, so that it is whole JSON however it ended. A list that ended well is written even when it is empty.
+    /// Closes the list, so that it is whole JSON however it ended. A list that ended well is written even when it is
+    /// empty.
     pub(crate) async fn finish(mut self, ending: &Ending) {
         let mut writer = match (self.writer.take(), ending) {
             (Some(writer), _) => writer,

@@ -1,10 +1,12 @@
-//! Where in the archive the artifacts stand: the layout of a support bundle for raw objects, one description per entry beside it.
+//! Where in the archive the artifacts stand: the layout of a support bundle for raw objects, one description per entry
+//! beside it.
 
 use periscope_cluster::ResourceType;
 
 use super::KubeObjectEntry;
 
-/// Groups of Kubernetes itself whose names look like those of custom resources. Its other groups have no dot in their name.
+/// Groups of Kubernetes itself whose names look like those of custom resources. Its other groups have no dot in their
+/// name.
 const OWN_GROUPS: [&str; 10] = [
     "admissionregistration.k8s.io",
     "apiextensions.k8s.io",
@@ -18,7 +20,8 @@ const OWN_GROUPS: [&str; 10] = [
     "storage.k8s.io",
 ];
 
-/// Below `cluster-resources/`: `pods/<namespace>.json`, `nodes.json`, `custom-resources/<plural.group>/<namespace>.json`.
+/// Below `cluster-resources/`: `pods/<namespace>.json`, `nodes.json`,
+/// `custom-resources/<plural.group>/<namespace>.json`.
 pub(crate) fn objects(resource: &ResourceType, namespace: Option<&str>) -> String {
     let own = !resource.group.contains('.') || OWN_GROUPS.contains(&resource.group.as_str());
     let folder = if own {

@@ -269,7 +269,8 @@ impl Kubelet {
         }
     }
 
-    /// The first of the files that exists; where none does, that this is so, and why for the one that could not be read.
+    /// The first of the files that exists; where none does, that this is so, and why for the one that could not be
+    /// read.
     async fn first_of(&self, paths: Vec<String>) -> Result<Source, (State, String)> {
         let reason = format!("there is no {}", paths.join(" or "));
         for path in paths {

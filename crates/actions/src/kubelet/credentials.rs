@@ -1,5 +1,5 @@
-//! Files that hold credentials among settings worth knowing, without the credentials: kubeconfigs and `azure.json`. They
-//! are taken apart and put together again, because only in the parsed document is it certain which value is one.
+//! Files that hold credentials among settings worth knowing, without the credentials: kubeconfigs and `azure.json`.
+//! They are taken apart and put together again, because only in the parsed document is it certain which value is one.
 
 use periscope_redact::{Counts, object};
 use serde_json::Value;

@@ -1,4 +1,5 @@
-//! What other actions need to know of the kubelet; keeps no artifact and reports no failure: what is not found is absent.
+//! What other actions need to know of the kubelet; keeps no artifact and reports no failure: what is not found is
+//! absent.
 
 use periscope_documents::KubeletSettings;
 use periscope_host::{HostPath, HostRoot};

@@ -1,5 +1,5 @@
-//! The kubelet's settings in force: configuration file, drop-ins and command line, one over the other; knows the few that
-//! matter to a reader of the archive.
+//! The kubelet's settings in force: configuration file, drop-ins and command line, one over the other; knows the few
+//! that matter to a reader of the archive.
 
 use periscope_documents::KubeletSettings;
 use periscope_host::HostProcess;

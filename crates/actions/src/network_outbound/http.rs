@@ -1,5 +1,5 @@
-//! One HTTP/1.1 `HEAD` request without credentials over a stream that is already there; follows no redirect and reads no
-//! body.
+//! One HTTP/1.1 `HEAD` request without credentials over a stream that is already there; follows no redirect and reads
+//! no body.
 
 use std::io;
 

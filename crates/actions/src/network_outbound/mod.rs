@@ -1,5 +1,5 @@
-//! Action `network-outbound`: whether the node's network reaches what a node needs, phase by phase, all targets at once and
-//! within five seconds. No credential is ever sent.
+//! Action `network-outbound`: whether the node's network reaches what a node needs, phase by phase, all targets at once
+//! and within five seconds. No credential is ever sent.
 
 mod action;
 mod history;

@@ -1,4 +1,5 @@
-//! Tries one target: name, connection, TLS, HTTP, each within its share of five seconds. A phase that fails ends the try.
+//! Tries one target: name, connection, TLS, HTTP, each within its share of five seconds. A phase that fails ends the
+//! try.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -8,7 +8,8 @@ use crate::Settings;
 use crate::api_server::ApiServer;
 use crate::host_files::{reason_of, state_of};
 
-/// What the types are called: the original's words, which readers of its results know (Periscope contract, section 1.2).
+/// What the types are called: the original's words, which readers of its results know (Periscope contract, section
+/// 1.2).
 pub(super) const INTERNET: &str = "Internet";
 pub(super) const API_SERVER: &str = "AKS API Server";
 pub(super) const TUNNEL: &str = "AKS Tunnel";
@@ -16,7 +17,8 @@ const ACR: &str = "Azure Container Registry";
 const MCR: &str = "Microsoft Container Registry";
 const STORAGE: &str = "Azure Storage Account";
 
-/// The konnectivity agent's program, and its flags (`kubernetes-sigs/apiserver-network-proxy`, `cmd/agent/app/options`).
+/// The konnectivity agent's program, and its flags (`kubernetes-sigs/apiserver-network-proxy`,
+/// `cmd/agent/app/options`).
 const AGENT: &str = "proxy-agent";
 /// The protocol that AKS names in the handshake to tell the tunnel from the API on one port.
 const KONNECTIVITY: &str = "konnectivity";

@@ -17,7 +17,8 @@ use super::target::Trust;
 use crate::host_files::unseen;
 use crate::x509;
 
-/// Where distributions keep the certificates that they trust: Debian and Ubuntu; Azure Linux and Fedora; its link; Alpine.
+/// Where distributions keep the certificates that they trust: Debian and Ubuntu; Azure Linux and Fedora; its link;
+/// Alpine.
 const BUNDLES: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",

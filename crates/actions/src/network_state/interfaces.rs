@@ -1,4 +1,5 @@
-//! The node's interfaces: counters from `/proc`, the rest from `/sys/class/net` where that is shown to be the same network.
+//! The node's interfaces: counters from `/proc`, the rest from `/sys/class/net` where that is shown to be the same
+//! network.
 //!
 //! `/sys` shows the network of whoever mounted it, which in a pod may be the pod's. It is believed when its counters lie
 //! between two readings of the node's own.

@@ -1,5 +1,5 @@
-//! The network namespaces that have a process: found by what is below `/proc/<pid>/net`, named by the pod they belong to.
-//! Namespaces that no process is in are not seen from there.
+//! The network namespaces that have a process: found by what is below `/proc/<pid>/net`, named by the pod they belong
+//! to. Namespaces that no process is in are not seen from there.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -7,7 +7,8 @@ use super::namespaces::Namespace;
 use super::proc_net;
 use crate::table;
 
-/// A route is a line of some 130 bytes: sixty thousand of them. A node with more has an item without them, and the dump.
+/// A route is a line of some 130 bytes: sixty thousand of them. A node with more has an item without them, and the
+/// dump.
 const MAX_TABLE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The routes of a namespace: IPv4's main table and all of IPv6's. Blocks.

@@ -1,4 +1,5 @@
-//! Goes through all network namespaces once: the kernel's tables of each as they are, a row about each, and its sockets.
+//! Goes through all network namespaces once: the kernel's tables of each as they are, a row about each, and its
+//! sockets.
 
 use std::fmt::Write;
 

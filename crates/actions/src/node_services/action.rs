@@ -187,8 +187,8 @@ impl Action for NodeServices {
     }
 }
 
-/// The regular files of a pattern that no other action takes, and what could not be looked into. Links are names of files that
-/// are elsewhere. Blocks.
+/// The regular files of a pattern that no other action takes, and what could not be looked into. Links are names of
+/// files that are elsewhere. Blocks.
 fn list(root: &HostRoot, pattern: &str) -> Result<(Vec<HostPath>, Vec<HostError>), HostError> {
     let matches = root.glob(pattern)?;
     let is_ours = |path: &HostPath| {

@@ -4,7 +4,8 @@
 use periscope_documents::SystemdUnit;
 use periscope_host::{HostPath, HostRoot};
 
-/// Where systemd keeps the groups of the system's services: version 2 of the hierarchy, then version 1, then both at once.
+/// Where systemd keeps the groups of the system's services: version 2 of the hierarchy, then version 1, then both at
+/// once.
 const SLICES: [&str; 3] = [
     "/sys/fs/cgroup/system.slice",
     "/sys/fs/cgroup/systemd/system.slice",
@@ -48,8 +49,8 @@ fn unit(root: &HostRoot, slice: &HostPath, name: &str) -> Option<SystemdUnit> {
     })
 }
 
-/// Whether there are processes in groups below the service's own, as version 2 requires of a service that divides itself
-/// (`cgroups(7)`, `cgroup.events`).
+/// Whether there are processes in groups below the service's own, as version 2 requires of a service that divides
+/// itself (`cgroups(7)`, `cgroup.events`).
 fn is_populated(root: &HostRoot, slice: &HostPath, name: &str) -> bool {
     let events = slice.join(name).and_then(|group| group.join("cgroup.events"));
     let events = events.ok().and_then(|path| root.read_text(&path, MAX_PIDS_BYTES).ok());

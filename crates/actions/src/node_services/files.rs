@@ -1,8 +1,8 @@
-//! Which files about the node's services and its setting-up are taken. Those that hold keys or protected settings are not
-//! among them: certificates, `ovf-env.xml`, `ExtensionsConfig.*.xml` and `*.settings` of `/var/lib/waagent`.
+//! Which files about the node's services and its setting-up are taken. Those that hold keys or protected settings are
+//! not among them: certificates, `ovf-env.xml`, `ExtensionsConfig.*.xml` and `*.settings` of `/var/lib/waagent`.
 
-/// Unit files and drop-ins of the administrator, which override the distribution's (`systemd.unit(5)`), as globs. Those of the
-/// kubelet are taken by the action `kubelet`.
+/// Unit files and drop-ins of the administrator, which override the distribution's (`systemd.unit(5)`), as globs. Those
+/// of the kubelet are taken by the action `kubelet`.
 pub(super) const UNIT_FILES: [&str; 4] = [
     "/etc/systemd/system/*.d/*.conf",
     "/run/systemd/system/*.d/*.conf",
@@ -13,8 +13,8 @@ pub(super) const UNIT_FILES: [&str; 4] = [
 /// What the action `kubelet` takes, by the start of the name in the folder of units.
 pub(super) const KUBELET_UNIT: &str = "kubelet.service";
 
-/// The states of cloud-init (`cloudinit/cmd/main.py` of `canonical/cloud-init`: the files in `/run/cloud-init` are links to
-/// those in `/var/lib/cloud/data`, or the other way round). Of each row the first that is there.
+/// The states of cloud-init (`cloudinit/cmd/main.py` of `canonical/cloud-init`: the files in `/run/cloud-init` are
+/// links to those in `/var/lib/cloud/data`, or the other way round). Of each row the first that is there.
 pub(super) const CLOUD_INIT: [(&str, &[&str]); 2] = [
     (
         CLOUD_INIT_STATUS,
@@ -41,8 +41,8 @@ pub(super) const WAAGENT: [&str; 7] = [
     "/var/lib/waagent/*/heartbeat.log",
 ];
 
-/// How far AKS's provisioning came (`parts/linux/cloud-init/artifacts/cse_start.sh` of `Azure/AgentBaker`): empty files whose
-/// being there says it. Its outcome is in `/var/log/azure/aks/provision.json`, which `node-logs` takes.
+/// How far AKS's provisioning came (`parts/linux/cloud-init/artifacts/cse_start.sh` of `Azure/AgentBaker`): empty files
+/// whose being there says it. Its outcome is in `/var/log/azure/aks/provision.json`, which `node-logs` takes.
 pub(super) const PROVISIONING: [&str; 3] = [
     "/opt/azure/containers/provision.complete",
     "/opt/azure/containers/base_prep.complete",

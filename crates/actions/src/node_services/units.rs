@@ -1,5 +1,5 @@
-//! Asks systemd for its units through the node's `systemctl show`, whose output is the same in every version, and reads it.
-//! What the units' states mean is for analyzers.
+//! Asks systemd for its units through the node's `systemctl show`, whose output is the same in every version, and reads
+//! it. What the units' states mean is for analyzers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -98,8 +98,8 @@ pub(super) fn boot_time(root: &HostRoot) -> Option<Timestamp> {
     Timestamp::from_second(seconds.trim().parse().ok()?).ok()
 }
 
-/// Reads `systemctl show` of several units: `Property=value` lines, an empty line between units. A unit that is loaded under
-/// several names is there once.
+/// Reads `systemctl show` of several units: `Property=value` lines, an empty line between units. A unit that is loaded
+/// under several names is there once.
 pub(super) fn parse(text: &str, booted: Option<Timestamp>) -> Vec<SystemdUnit> {
     let mut units: BTreeMap<String, SystemdUnit> = BTreeMap::new();
     for block in text.split("\n\n") {

@@ -1,5 +1,5 @@
-//! The action: the kernel's files as they are, the node's tools for what no file tells, and what is computed, each an item
-//! of its own.
+//! The action: the kernel's files as they are, the node's tools for what no file tells, and what is computed, each an
+//! item of its own.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Starts and ends of the system, from the records that systemd writes to `wtmp` (`wtmp(5)`), and the present start from
-//! the kernel. Who logged in is not told.
+//! Starts and ends of the system, from the records that systemd writes to `wtmp` (`wtmp(5)`), and the present start
+//! from the kernel. Who logged in is not told.
 
 use std::io::{Read, Seek, SeekFrom};
 

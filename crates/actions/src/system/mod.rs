@@ -1,5 +1,5 @@
-//! Action `system`: the machine below Kubernetes, from the kernel's own files: kernel, processors, memory, disks and what
-//! fills them, control groups, processes, time, boots. It judges nothing; of limits and pressure the analyzers do.
+//! Action `system`: the machine below Kubernetes, from the kernel's own files: kernel, processors, memory, disks and
+//! what fills them, control groups, processes, time, boots. It judges nothing; of limits and pressure the analyzers do.
 
 mod action;
 mod boots;

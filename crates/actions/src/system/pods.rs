@@ -1,5 +1,5 @@
-//! What the pods and containers of the node are called, from the names of the kubelet's own log folders and links. The API
-//! server is not asked: the node may have lost it.
+//! What the pods and containers of the node are called, from the names of the kubelet's own log folders and links. The
+//! API server is not asked: the node may have lost it.
 
 use std::collections::HashMap;
 
@@ -67,7 +67,8 @@ impl PodNames {
         let Some((container, id)) = container.rsplit_once('-') else {
             return;
         };
-        // Of two pods of one name the younger has the later folder; a container of the older is then named after it too.
+        // Of two pods of one name the younger has the later folder; a container of the older is then named after it
+        // too.
         let Some(index) = self
             .pods
             .iter()

@@ -1,5 +1,5 @@
-//! All processes of the node, looked at twice, so that who uses the processors now, and who has been waiting in the kernel
-//! all the time, can be told.
+//! All processes of the node, looked at twice, so that who uses the processors now, and who has been waiting in the
+//! kernel all the time, can be told.
 
 use std::collections::HashMap;
 use std::time::Instant;

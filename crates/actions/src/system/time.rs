@@ -1,5 +1,5 @@
-//! Whether the node's clock is kept right, and the kernel's messages where no journal keeps them: what the node's own tools
-//! say, because the kernel tells its clock's state in no file.
+//! Whether the node's clock is kept right, and the kernel's messages where no journal keeps them: what the node's own
+//! tools say, because the kernel tells its clock's state in no file.
 
 use std::time::Duration;
 

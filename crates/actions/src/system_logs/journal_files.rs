@@ -9,7 +9,8 @@ use periscope_journal::Source;
 /// Where journald keeps its files: on disk, and in memory until the disk is there (systemd-journald.service(8)).
 const FOLDERS: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
 
-/// Most files that are open at once; journald keeps 100 rotated ones of a kind unless told otherwise (`SystemMaxFiles=`).
+/// Most files that are open at once; journald keeps 100 rotated ones of a kind unless told otherwise
+/// (`SystemMaxFiles=`).
 const MAX_FILES: usize = 400;
 
 /// The machine's own id (machine-id(5)): the name of the folder of its own journals.

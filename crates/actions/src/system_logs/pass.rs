@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::journals::{Journal, no_entries};
 
-/// Reads all files into the artifacts of `journals`; what `cancel` ends early keeps what it has. Blocks: as long as the files
-/// are many, so it looks at `cancel` after each entry.
+/// Reads all files into the artifacts of `journals`; what `cancel` ends early keeps what it has. Blocks: as long as the
+/// files are many, so it looks at `cancel` after each entry.
 ///
 /// # Errors
 /// When there are more journals than one pass can serve.

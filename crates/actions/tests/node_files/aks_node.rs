@@ -141,7 +141,8 @@ const AZURE_CNI: &str = r#"{"cniVersion": "0.3.0", "name": "azure", "plugins": [
 ]}
 "#;
 
-/// The node's network plugins: Azure CNI with CNS, cilium's token beside it, state, logs, and what a pod may have put there.
+/// The node's network plugins: Azure CNI with CNS, cilium's token beside it, state, logs, and what a pod may have put
+/// there.
 pub(crate) fn with_network_plugins() -> HostFixture {
     HostFixture::new()
         .file(

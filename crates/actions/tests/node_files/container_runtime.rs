@@ -1,5 +1,5 @@
-//! The container runtime of both nodes, played by servers on the sockets of their folders; the real containerd is asked in
-//! the end-to-end tests.
+//! The container runtime of both nodes, played by servers on the sockets of their folders; the real containerd is asked
+//! in the end-to-end tests.
 #![expect(clippy::unwrap_used, reason = "functions that prepare a test may fail it")]
 
 use std::os::unix::net::UnixListener as StdListener;

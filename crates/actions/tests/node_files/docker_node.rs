@@ -1,5 +1,5 @@
-//! A node of the time of docker: dockershim, links from the kubelet's folder to docker's files, syslog and no journal. All
-//! names are invented.
+//! A node of the time of docker: dockershim, links from the kubelet's folder to docker's files, syslog and no journal.
+//! All names are invented.
 
 use periscope_testkit::HostFixture;
 
@@ -24,7 +24,8 @@ fn config(namespace: &str, pod: &str, container: &str) -> String {
     )
 }
 
-/// The node's container logs: a running container with a rotated file, one whose link is gone, and some that are not meant.
+/// The node's container logs: a running container with a rotated file, one whose link is gone, and some that are not
+/// meant.
 pub(crate) fn with_container_logs() -> HostFixture {
     let log = |id: &str| format!("{CONTAINERS}/{id}/{id}-json.log");
     let config_of = |id: &str| format!("{CONTAINERS}/{id}/config.v2.json");

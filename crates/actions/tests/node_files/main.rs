@@ -1,5 +1,5 @@
-//! The actions that take files of the node, on two nodes as they are found: an AKS node with containerd, and one of the time
-//! of docker. Each runs through the real engine.
+//! The actions that take files of the node, on two nodes as they are found: an AKS node with containerd, and one of the
+//! time of docker. Each runs through the real engine.
 
 mod aks_node;
 mod cni;

@@ -1,5 +1,5 @@
-//! A pod that has mounted nothing of its node, as the component `restricted` makes it: nothing that it does not see is said to
-//! be missing on the node.
+//! A pod that has mounted nothing of its node, as the component `restricted` makes it: nothing that it does not see is
+//! said to be missing on the node.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The keys of the `ConfigMap` `diagnostic-config` and of the `Secret` `azureblob-secret`, which are the names of mounted files and of environment variables
-//! too (Periscope contract, section 1.1).
+//! The keys of the `ConfigMap` `diagnostic-config` and of the `Secret` `azureblob-secret`, which are the names of
+//! mounted files and of environment variables too (Periscope contract, section 1.1).
 
 /// Names the run, and starts it by being new.
 pub(crate) const RUN_ID: &str = "DIAGNOSTIC_RUN_ID";

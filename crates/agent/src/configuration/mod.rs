@@ -31,8 +31,8 @@ pub struct Configuration {
     pub kube_objects: Option<Vec<String>>,
     /// `DIAGNOSTIC_NODELOGS_LIST_LINUX`, in the first era `DIAGNOSTIC_NODELOGS_LIST`; `None` where neither is set.
     pub node_logs: Option<Vec<String>>,
-    /// The text of our own settings, the key `aks-periscope.yaml` of the `ConfigMap`: the format of `collect --config`. A text and not a path, as it
-    /// belongs to the run id it came with, and the mounted file follows only later.
+    /// The text of our own settings, the key `aks-periscope.yaml` of the `ConfigMap`: the format of `collect --config`.
+    /// A text and not a path, as it belongs to the run id it came with, and the mounted file follows only later.
     pub settings: Option<String>,
     /// `AZURE_BLOB_ACCOUNT_NAME`.
     pub storage_account: Option<String>,
@@ -54,8 +54,8 @@ impl Configuration {
         Self::of(&value, sources, &mut problems)
     }
 
-    /// The same with the content of the `ConfigMap` as the API server has it in place of the mounted one. A key it has not is not set, unless
-    /// the manifest is of an era in which such keys came with the environment.
+    /// The same with the content of the `ConfigMap` as the API server has it in place of the mounted one. A key it has
+    /// not is not set, unless the manifest is of an era in which such keys came with the environment.
     pub(crate) fn of_config_map(data: &BTreeMap<String, String>, sources: &Sources) -> Self {
         let mut problems = Vec::new();
         let value = |key: &'static str, problems: &mut _| match data.get(key) {

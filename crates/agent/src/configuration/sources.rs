@@ -32,7 +32,8 @@ pub(crate) enum Folder {
 }
 
 impl Sources {
-    /// The folders into which the `ConfigMap` and the `Secret` are mounted, if they are, and the environment as it is now.
+    /// The folders into which the `ConfigMap` and the `Secret` are mounted, if they are, and the environment as it is
+    /// now.
     pub fn new(
         config: impl Into<PathBuf>,
         secret: impl Into<PathBuf>,
@@ -46,7 +47,8 @@ impl Sources {
         }
     }
 
-    /// The value of a key without the blanks around it; `None` where it is not set, or empty. What is there and cannot be read is said in `problems`.
+    /// The value of a key without the blanks around it; `None` where it is not set, or empty. What is there and cannot
+    /// be read is said in `problems`.
     pub(crate) fn value(&self, folder: Folder, key: &'static str, problems: &mut Vec<String>) -> Option<String> {
         let path = self.folder(folder);
         if !path.is_dir() {

@@ -24,8 +24,8 @@ use super::Health;
 /// Where it listens unless told otherwise: for whoever is in the pod.
 pub const DEFAULT_HEALTH_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9180));
 
-/// Connections at a time. Probes and one scraper need two; the others are for those who come before them and stay: the more of them, the longer
-/// a new connection has for its request.
+/// Connections at a time. Probes and one scraper need two; the others are for those who come before them and stay: the
+/// more of them, the longer a new connection has for its request.
 const MAX_CONNECTIONS: usize = 32;
 
 /// How long one connection may last, from its first byte to its last: one request.
@@ -39,8 +39,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Answers `/healthz`, `/readyz` and `/metrics` until `cancel` is cancelled.
 ///
-/// Any pod that reaches the port may hold connections open. None is kept waiting for that: where there is no place left, the one that has been there
-/// longest loses its own.
+/// Any pod that reaches the port may hold connections open. None is kept waiting for that: where there is no place
+/// left, the one that has been there longest loses its own.
 pub async fn serve(listener: TcpListener, health: Arc<Health>, cancel: CancellationToken) {
     serve_within(CONNECTION_TIMEOUT, listener, health, cancel).await;
 }

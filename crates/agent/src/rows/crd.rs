@@ -1,7 +1,8 @@
-//! The definition of `Diagnostic` rows: names, and columns of `kubectl get apd`. It uses nothing of this crate but the schema beside it.
+//! The definition of `Diagnostic` rows: names, and columns of `kubectl get apd`. It uses nothing of this crate but the
+//! schema beside it.
 //!
-//! The names, the scope and the `spec` are the original's; `status` is ours. It is an ordinary field, not a subresource: the
-//! original's role allows to create and patch `diagnostics`, and nothing for `diagnostics/status`.
+//! The names, the scope and the `spec` are the original's; `status` is ours. It is an ordinary field, not a
+//! subresource: the original's role allows to create and patch `diagnostics`, and nothing for `diagnostics/status`.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceDefinitionNames,

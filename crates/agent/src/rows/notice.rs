@@ -41,14 +41,15 @@ impl Kind {
     }
 }
 
-/// The node's part has begun anew. That one has begun is in the row, and the cluster's part is in the row of the node that does it:
-/// an Event costs a request of every node.
+/// The node's part has begun anew. That one has begun is in the row, and the cluster's part is in the row of the node
+/// that does it: an Event costs a request of every node.
 pub(super) fn begun(run: &Run) -> Option<Notice> {
     let message = format!("Run {} has begun again, for the {}. time.", run.id, run.attempt);
     (run.part == Part::Node && run.attempt > 1).then(|| notice(run.started, Kind::Normal, "RunStarted", &message))
 }
 
-/// How a part has ended, in one Event: where its archive is or why it is not there, what is missing, what is wrong with the node.
+/// How a part has ended, in one Event: where its archive is or why it is not there, what is missing, what is wrong with
+/// the node.
 pub(super) fn ended(run: &Run, ending: &Ending) -> Notice {
     let phase = phase(ending);
     let upload = ending.result.as_ref().ok().and_then(|outcome| outcome.uploads.as_ref());

@@ -49,9 +49,9 @@ pub struct OwnPod {
 
 /// Tells of runs in the node's `Diagnostic` row and in Events on the agent's pod.
 ///
-/// One task writes, so that a slow or absent API server delays nobody: progress is written as it is when its turn comes, a row that
-/// could not be created is created when the API server is back, and for some minutes after the run's end. Dropping the
-/// reporter ends the task when all is written or given up.
+/// One task writes, so that a slow or absent API server delays nobody: progress is written as it is when its turn
+/// comes, a row that could not be created is created when the API server is back, and for some minutes after the run's
+/// end. Dropping the reporter ends the task when all is written or given up.
 ///
 /// The original's role is enough: rows are created, patched and read, and where Events are refused there are none.
 #[derive(Debug)]

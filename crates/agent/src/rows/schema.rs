@@ -1,5 +1,5 @@
-//! The schema of `Diagnostic` rows. Unknown words are taken where newer agents may bring them, so that a newer agent works with an
-//! older definition.
+//! The schema of `Diagnostic` rows. Unknown words are taken where newer agents may bring them, so that a newer agent
+//! works with an older definition.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,

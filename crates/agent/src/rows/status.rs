@@ -47,8 +47,8 @@ pub struct RunStatus {
     /// How far it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<RowProgress>,
-    /// How many items ended in each state, by the state's word in the manifest as a field's name: `timedOut`. States without
-    /// items are left out.
+    /// How many items ended in each state, by the state's word in the manifest as a field's name: `timedOut`. States
+    /// without items are left out.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub items: BTreeMap<String, u64>,
     /// Where the archives are.

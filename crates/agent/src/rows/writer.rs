@@ -1,4 +1,5 @@
-//! The one task that writes: the row as it is to be at that moment, however often it changed before, and Events after it.
+//! The one task that writes: the row as it is to be at that moment, however often it changed before, and Events after
+//! it.
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
@@ -18,13 +19,15 @@ use crate::{PROGRESS_EVERY, Part};
 
 /// The pause after the first write that failed; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause without an answer, or with one that is of the moment: an API server that is back has its rows within that time.
+/// The longest pause without an answer, or with one that is of the moment: an API server that is back has its rows
+/// within that time.
 const MAX_PAUSE: Duration = Duration::from_secs(8);
 /// The longest pause after a refusal, such as without a definition of rows: it will hardly change, and many nodes ask.
 const MAX_PAUSE_REFUSED: Duration = Duration::from_secs(32);
 /// How long after the end of a run a row is still tried to be written.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// Requests of one write at most: a patch that finds no row, a creation, a look at the row that was in the way, a patch of it.
+/// Requests of one write at most: a patch that finds no row, a creation, a look at the row that was in the way, a patch
+/// of it.
 const MAX_STEPS: usize = 4;
 
 /// What is to be written.

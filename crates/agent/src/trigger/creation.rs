@@ -19,8 +19,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often it is tried.
 const TRIES: u32 = 5;
 
-/// The creation of the oldest of our pods as a run id. A `DaemonSet` makes its pods within seconds of one another, and one that joins later
-/// takes part in the run of the others, as it did then.
+/// The creation of the oldest of our pods as a run id. A `DaemonSet` makes its pods within seconds of one another, and
+/// one that joins later takes part in the run of the others, as it did then.
 pub(super) async fn run_id(client: &Client, namespace: &str) -> Option<RunId> {
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let params = ListParams::default().labels(LABEL);

@@ -1,7 +1,8 @@
 //! Which runs are to be made: every new run id, from wherever it comes first.
 //!
-//! The API server says it within milliseconds; the mounted file follows up to two minutes later and is what there is when the API server
-//! cannot be asked; the environment is as it was when the pod was made. Whether a run was already made by an earlier process is not known here.
+//! The API server says it within milliseconds; the mounted file follows up to two minutes later and is what there is
+//! when the API server cannot be asked; the environment is as it was when the pod was made. Whether a run was already
+//! made by an earlier process is not known here.
 
 mod backoff;
 mod creation;
@@ -186,7 +187,8 @@ impl Listener {
         self.consider_pod().await
     }
 
-    /// Looks at what is mounted, or in the environment. Only a change counts: what the API server said is newer than what was there before it.
+    /// Looks at what is mounted, or in the environment. Only a change counts: what the API server said is newer than
+    /// what was there before it.
     async fn consider_pod(&mut self) -> Result<(), Over> {
         let mounted = self.mounted_id();
         if mounted != self.mounted {

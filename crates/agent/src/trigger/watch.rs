@@ -1,4 +1,5 @@
-//! The `ConfigMap` as the API server has it, from the moment it changes: one list, then a watch that is taken up again where it ended.
+//! The `ConfigMap` as the API server has it, from the moment it changes: one list, then a watch that is taken up again
+//! where it ended.
 //!
 //! It does not look into the content.
 
@@ -195,7 +196,8 @@ impl Watch {
     }
 
     async fn open(&self, mut request: HttpRequest<Vec<u8>>) -> Result<Body, Trouble> {
-        // Newer API servers compress a watch event by event, which the client does not take apart; see `Client::request_events`.
+        // Newer API servers compress a watch event by event, which the client does not take apart; see
+        // `Client::request_events`.
         request
             .headers_mut()
             .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

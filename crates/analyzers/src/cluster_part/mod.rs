@@ -1,5 +1,5 @@
-//! The part of a run that is the same for all nodes, as the archive `cluster.zip` of the agent has it: what the cluster says
-//! of its nodes and of the pods of all namespaces. What one node says of itself is judged elsewhere.
+//! The part of a run that is the same for all nodes, as the archive `cluster.zip` of the agent has it: what the cluster
+//! says of its nodes and of the pods of all namespaces. What one node says of itself is judged elsewhere.
 
 mod health;
 mod images;

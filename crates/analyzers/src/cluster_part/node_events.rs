@@ -17,8 +17,9 @@ const RECENT: SignedDuration = SignedDuration::from_hours(24);
 /// Most pieces of evidence of one finding.
 const MAX_EVIDENCE: usize = 4;
 
-/// Reasons of events about nodes (`pkg/kubelet/events/event.go` and `pkg/controller/nodelifecycle` of `kubernetes/kubernetes`,
-/// the node problem detector of AKS), what they say of a node, and the condition that says it while it is so.
+/// Reasons of events about nodes (`pkg/kubelet/events/event.go` and `pkg/controller/nodelifecycle` of
+/// `kubernetes/kubernetes`, the node problem detector of AKS), what they say of a node, and the condition that says it
+/// while it is so.
 const REASONS: [(&str, &str, Option<&str>); 14] = [
     ("NodeNotReady", "stopped being ready", Some("Ready")),
     ("NodeHasDiskPressure", "ran short of disk space", Some("DiskPressure")),

@@ -12,8 +12,8 @@ use crate::artifact::{self, Artifact, Text};
 
 /// Most bytes that are read. The action keeps 64 MiB at most.
 const MAX_BYTES: u64 = 128 * 1024 * 1024;
-/// Largest object: the API server takes none of more than 1.5 MiB (etcd's `--max-request-bytes`), which JSON in several lines
-/// makes longer.
+/// Largest object: the API server takes none of more than 1.5 MiB (etcd's `--max-request-bytes`), which JSON in several
+/// lines makes longer.
 const MAX_OBJECT: usize = 8 * 1024 * 1024;
 
 /// The nodes, by name.
@@ -147,8 +147,8 @@ pub(super) fn read(inputs: &dyn Inputs) -> Result<Result<Nodes, String>, Analyze
     }))
 }
 
-/// The objects of a list as `cluster-objects` writes it: each begins and ends with a brace at the start of a line. An object that
-/// was cut is none.
+/// The objects of a list as `cluster-objects` writes it: each begins and ends with a brace at the start of a line. An
+/// object that was cut is none.
 fn objects(content: Box<dyn BufRead + '_>) -> std::io::Result<Vec<Node>> {
     let mut content = content.take(MAX_BYTES);
     let mut nodes = Vec::new();

@@ -94,8 +94,8 @@ fn rows_of_samples(stretches: impl Iterator<Item = ConnectionStretch>) -> Vec<Ro
     rows
 }
 
-/// One connection's rows, the run's own last: so many that a person reads them, and of those before rather the ones that
-/// tell of a fault.
+/// One connection's rows, the run's own last: so many that a person reads them, and of those before rather the ones
+/// that tell of a fault.
 fn in_short(mut past: Vec<Row>, present: Vec<Row>) -> Vec<Row> {
     past.sort_by_key(|row| row.start);
     let mut present = present.into_iter();

@@ -1,5 +1,5 @@
-//! Whether system pods and services are held back by their processor limit, now and not only once. Pods of users may run
-//! into limits that were set on purpose.
+//! Whether system pods and services are held back by their processor limit, now and not only once. Pods of users may
+//! run into limits that were set on purpose.
 
 use periscope_core::{AnalyzeError, Analyzer, AnalyzerDescriptor, Fault, Finding, Inputs, Severity};
 use periscope_documents::{Cgroup, CgroupCpu, names};

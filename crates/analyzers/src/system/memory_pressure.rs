@@ -33,8 +33,8 @@ const LITTLE: u64 = 400;
 const FULL_STALL: u64 = 1000;
 const SOME_STALL: u64 = 2500;
 
-/// Below this share of the node's memory, in hundredths of a percent, a standstill is the node's and not of one pod that
-/// is near its own limit.
+/// Below this share of the node's memory, in hundredths of a percent, a standstill is the node's and not of one pod
+/// that is near its own limit.
 const NODE_IS_SHORT: u64 = 1000;
 
 /// Most processes that are named, and what they have at least.

@@ -1,5 +1,5 @@
-//! The analyzers of the machine below Kubernetes: what runs out, what is slow, what is stuck. Each judges one kind of thing
-//! from what the action `system` gathered.
+//! The analyzers of the machine below Kubernetes: what runs out, what is slow, what is stuck. Each judges one kind of
+//! thing from what the action `system` gathered.
 
 mod clock;
 mod cpu_pressure;

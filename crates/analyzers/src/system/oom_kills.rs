@@ -1,4 +1,5 @@
-//! Whom the kernel killed for lack of memory within the last day: the pod and container by name, and whose limit it was.
+//! Whom the kernel killed for lack of memory within the last day: the pod and container by name, and whose limit it
+//! was.
 
 use std::collections::BTreeMap;
 

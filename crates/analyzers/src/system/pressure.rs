@@ -1,5 +1,5 @@
-//! The kernel's pressure stall information (kernel documentation, `accounting/psi.rst`): the share of time in which some
-//! tasks, or all that had work, waited for a resource.
+//! The kernel's pressure stall information (kernel documentation, `accounting/psi.rst`): the share of time in which
+//! some tasks, or all that had work, waited for a resource.
 
 use periscope_core::{AnalyzeError, Evidence, Inputs};
 

@@ -15,7 +15,8 @@ impl Processes {
         Ok(Self(rows.known()))
     }
 
-    /// The `count` processes with most of something: words for each, and its line. What has less than `least` is left out.
+    /// The `count` processes with most of something: words for each, and its line. What has less than `least` is left
+    /// out.
     pub(super) fn largest(
         &self,
         count: usize,

@@ -1,5 +1,5 @@
-//! Processes that waited in the kernel all the time they were looked at, for a disk, a server or a lock: not even a kill
-//! ends them.
+//! Processes that waited in the kernel all the time they were looked at, for a disk, a server or a lock: not even a
+//! kill ends them.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! The index behind a `tar.gz` of ours: where each artifact's gzip member is, so that a reader goes straight to it.
 //!
-//! It stands in the extra fields (RFC 1952, section 2.3.1.1) of gzip members that hold nothing: whoever unpacks the file
-//! passes over it. The last member is always [`LOCATOR`] bytes long and says where the index begins. Why it is made so is
-//! told in `docs/design/archive.md`.
+//! It stands in the extra fields (RFC 1952, section 2.3.1.1) of gzip members that hold nothing: whoever unpacks the
+//! file passes over it. The last member is always [`LOCATOR`] bytes long and says where the index begins. Why it is
+//! made so is told in `docs/design/archive.md`.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -105,8 +105,8 @@ fn write_member(id: [u8; 2], content: &[u8], out: &mut dyn Write) -> io::Result<
     out.write_all(&NOTHING)
 }
 
-/// Reads the index of a file of `file_len` bytes and gives each row to `each`. `None` when the file has no index of ours,
-/// as when somebody else packed it; otherwise its top folder.
+/// Reads the index of a file of `file_len` bytes and gives each row to `each`. `None` when the file has no index of
+/// ours, as when somebody else packed it; otherwise its top folder.
 ///
 /// # Errors
 /// When there is an index that cannot be read, or `each` fails.

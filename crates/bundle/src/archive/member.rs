@@ -13,7 +13,8 @@ use super::entry::Entry;
 /// A member's header with nothing optional in it: deflate, no flags, no time, no hint, Unix.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
 
-/// Most bytes of headers between two artifacts: a header and, where its folders were not named yet, one for each of them.
+/// Most bytes of headers between two artifacts: a header and, where its folders were not named yet, one for each of
+/// them.
 const MAX_HEADERS: u64 = 1024 * 1024;
 
 /// Writes the entry's content as one member. The length in a member's trailer is modulo 2^32 by its definition.

@@ -40,7 +40,8 @@ const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/name
 const NAMESPACE: &str = "aks-periscope";
 /// Longest name of a namespace (RFC 1123), with a line's end.
 const MAX_NAMESPACE_BYTES: u64 = 64;
-/// What a run that is told to end may take where the manifest does not say: pods are killed after 30 s unless theirs says otherwise.
+/// What a run that is told to end may take where the manifest does not say: pods are killed after 30 s unless theirs
+/// says otherwise.
 const GRACE: Duration = Duration::from_secs(20);
 /// What tasks may take at the end: the last samples are written within milliseconds, unless the disk hangs.
 const TASKS_END: Duration = Duration::from_secs(2);
@@ -224,8 +225,8 @@ fn sampler(root: &HostRoot, cluster: &Result<ClusterAccess, String>, own: &Own) 
     ))
 }
 
-/// The folder for archives: the user's, the one of our manifests, else the node's. One that cannot be written now is no reason to end: a node whose
-/// disk is full or has become read-only is one to tell of, in its row.
+/// The folder for archives: the user's, the one of our manifests, else the node's. One that cannot be written now is no
+/// reason to end: a node whose disk is full or has become read-only is one to tell of, in its row.
 fn folder(explicit: Option<PathBuf>, root: &HostRoot) -> PathBuf {
     let mounted = Path::new(MOUNTED_OUTPUT);
     let wanted = explicit.or_else(|| mounted.is_dir().then(|| mounted.to_owned()));
@@ -251,7 +252,8 @@ fn namespace() -> String {
     named.unwrap_or_else(|| NAMESPACE.to_owned())
 }
 
-/// The pod. Manifests of the original do not tell it; a pod that is not on its node's network has its name as host name.
+/// The pod. Manifests of the original do not tell it; a pod that is not on its node's network has its name as host
+/// name.
 fn pod() -> Option<OwnPod> {
     let told = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
     Some(OwnPod {

@@ -1,4 +1,5 @@
-//! Gets an archive into the storage with patience: credentials that are renewed and a storage that comes back are waited for.
+//! Gets an archive into the storage with patience: credentials that are renewed and a storage that comes back are
+//! waited for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +18,8 @@ use super::settings::{self, Own};
 use crate::exit::in_one_line;
 use crate::storage::{Storage, StorageSettings};
 
-/// How long an archive is tried to be delivered. The kubelet brings a changed Secret within about a minute, and a storage that
-/// is moved to another node of its own is back within two.
+/// How long an archive is tried to be delivered. The kubelet brings a changed Secret within about a minute, and a
+/// storage that is moved to another node of its own is back within two.
 const PATIENCE: Duration = Duration::from_mins(4);
 /// The same with a storage that says no: who notices will give the Secret another signature, and soon.
 const REFUSED_PATIENCE: Duration = Duration::from_mins(1);
@@ -74,7 +75,8 @@ impl Delivery {
         Some(settings.exporter(&self.root, self.cluster.as_ref()))
     }
 
-    /// Delivers, and tries again until it is there, nobody waits any longer, or `ended` is cancelled. What it waits for goes to
+    /// Delivers, and tries again until it is there, nobody waits any longer, or `ended` is cancelled. What it waits for
+    /// goes to
     /// `updates`, with what was `gathered`.
     ///
     /// # Errors
@@ -152,8 +154,8 @@ impl Delivery {
     }
 }
 
-/// How long to wait before the next try; none when no patience is `left`. The last try is at its very end: a Secret may have
-/// needed all of it to get here.
+/// How long to wait before the next try; none when no patience is `left`. The last try is at its very end: a Secret may
+/// have needed all of it to get here.
 fn pause(wait: Duration, left: Duration) -> Option<Duration> {
     (!left.is_zero()).then_some(wait.min(left))
 }

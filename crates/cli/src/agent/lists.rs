@@ -1,5 +1,6 @@
-//! The lists of the `ConfigMap`, entry by entry: one that means nothing is left out and said, and the others are collected. The original did
-//! so too, and whoever types a list for `az aks kollect` sees no answer from here before the run is over.
+//! The lists of the `ConfigMap`, entry by entry: one that means nothing is left out and said, and the others are
+//! collected. The original did so too, and whoever types a list for `az aks kollect` sees no answer from here before
+//! the run is over.
 
 use anyhow::Result;
 use periscope_agent::Configuration;
@@ -11,8 +12,8 @@ const MAX_SAID: usize = 8;
 /// Longest line about one, in characters.
 const MAX_LINE: usize = 240;
 
-/// The configuration with what can be used of its lists, and a line about each of the first entries that cannot. A list of which nothing is
-/// left is as good as not set.
+/// The configuration with what can be used of its lists, and a line about each of the first entries that cannot. A list
+/// of which nothing is left is as good as not set.
 pub(super) fn usable(configuration: &Configuration) -> (Configuration, Vec<String>) {
     let mut usable = configuration.clone();
     let mut said = Said::default();

@@ -1,5 +1,5 @@
-//! Findings as a `JUnit` report, as build systems read it: a suite for each analyzer, a case for each finding. What failed
-//! is a failure, what could not be judged is skipped, and a warning is told in the output of a case that passes.
+//! Findings as a `JUnit` report, as build systems read it: a suite for each analyzer, a case for each finding. What
+//! failed is a failure, what could not be judged is skipped, and a warning is told in the output of a case that passes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -122,8 +122,8 @@ fn not_uploadable(error: ExportError) -> anyhow::Error {
     ))
 }
 
-/// Ends the run in good order at SIGTERM or SIGINT. Whoever presses Ctrl-C twice does not want to wait; a second SIGTERM
-/// means nothing: timeout(1) sends two at a time.
+/// Ends the run in good order at SIGTERM or SIGINT. Whoever presses Ctrl-C twice does not want to wait; a second
+/// SIGTERM means nothing: timeout(1) sends two at a time.
 fn end_on_signal(cancel: CancellationToken) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;

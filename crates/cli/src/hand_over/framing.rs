@@ -1,5 +1,5 @@
-//! How an archive goes through a stream that may end anywhere and tell nobody: a line that says what comes, the bytes, and a
-//! line with the hash of the whole file. It knows no files and no cluster.
+//! How an archive goes through a stream that may end anywhere and tell nobody: a line that says what comes, the bytes,
+//! and a line with the hash of the whole file. It knows no files and no cluster.
 //!
 //! ```text
 //! aks-periscope archive 1 <length of the file> <offset of the first byte sent>\n

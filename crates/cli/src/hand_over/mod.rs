@@ -1,5 +1,6 @@
-//! The hidden command `hand-over`: writes an archive of the agent's folder to standard output, for `kollect`, which runs it in
-//! the agent's pod (`pods/exec`). So only who may run commands in the pod gets archives, and no port is open for it.
+//! The hidden command `hand-over`: writes an archive of the agent's folder to standard output, for `kollect`, which
+//! runs it in the agent's pod (`pods/exec`). So only who may run commands in the pod gets archives, and no port is open
+//! for it.
 
 mod framing;
 
@@ -16,7 +17,8 @@ use periscope_manifests::names;
 
 use crate::exit::{Ended, Exit};
 
-/// Where agents keep archives, as their pods see it: under our own manifests, and under those that mount `/var/log` alone.
+/// Where agents keep archives, as their pods see it: under our own manifests, and under those that mount `/var/log`
+/// alone.
 const FOLDERS: [&str; 2] = [names::POD_FOLDER, names::NODE_FOLDER];
 
 #[derive(Debug, clap::Args)]

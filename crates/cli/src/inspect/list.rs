@@ -1,4 +1,5 @@
-//! The list of an archive: its files, and what was to be in it and is not, each with its state, size, source and reason.
+//! The list of an archive: its files, and what was to be in it and is not, each with its state, size, source and
+//! reason.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -6,7 +6,8 @@ use periscope_core::{Finding, Verdict, group};
 
 /// Most nodes that are named with one finding.
 const MAX_NAMED: usize = 3;
-/// The letters of which Kubernetes makes the ends of names (`k8s.io/apimachinery`, `util/rand`): no vowels, no 0, 1 and 3.
+/// The letters of which Kubernetes makes the ends of names (`k8s.io/apimachinery`, `util/rand`): no vowels, no 0, 1 and
+/// 3.
 const RANDOM: &str = "bcdfghjklmnpqrstvwxz2456789";
 /// What stands for a node's own name in what several nodes say.
 const OWN_NAME: &str = "<node>";
@@ -68,8 +69,8 @@ pub(super) fn across(mut said: Vec<Said>) -> Vec<Across> {
     found.collect()
 }
 
-/// Each part of a run has some of what checks look at: what could not be judged by one of them says nothing where the other
-/// kind judged it.
+/// Each part of a run has some of what checks look at: what could not be judged by one of them says nothing where the
+/// other kind judged it.
 fn drop_what_others_know(said: &mut [Said]) {
     let judged = |of_cluster: bool| -> BTreeSet<String> {
         let by = said.iter().filter(|said| (said.by == CLUSTER) == of_cluster);

@@ -1,4 +1,5 @@
-//! What the fetched archives say: their findings and what is missing in them; and the same of rows, where there is no archive.
+//! What the fetched archives say: their findings and what is missing in them; and the same of rows, where there is no
+//! archive.
 
 use std::io::Read as _;
 use std::path::Path;

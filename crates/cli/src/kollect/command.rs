@@ -422,8 +422,8 @@ async fn read_content(part: &mut Part, fetched: &Result<(PathBuf, u64), String>)
     }
 }
 
-/// Ends the run in good order at SIGTERM or SIGINT; what was applied is removed even so. Whoever presses Ctrl-C twice does
-/// not want to wait.
+/// Ends the run in good order at SIGTERM or SIGINT; what was applied is removed even so. Whoever presses Ctrl-C twice
+/// does not want to wait.
 fn end_on_signal(cancel: CancellationToken) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;

@@ -1,5 +1,5 @@
-//! What is asked before anything is done: whoever runs this must know what is taken from the cluster and who will see it
-//! (<https://azure.microsoft.com/support/legal/support-diagnostic-information-collection/>).
+//! What is asked before anything is done: whoever runs this must know what is taken from the cluster and who will see
+//! it (<https://azure.microsoft.com/support/legal/support-diagnostic-information-collection/>).
 
 use std::io::{BufRead, IsTerminal, Write};
 

@@ -1,5 +1,5 @@
-//! What a person sees while nodes are waited for: a line for each node that changes in place on a terminal, and a line for
-//! each change elsewhere.
+//! What a person sees while nodes are waited for: a line for each node that changes in place on a terminal, and a line
+//! for each change elsewhere.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;

@@ -172,7 +172,8 @@ impl SetFacts {
     }
 }
 
-/// Taints that every pod of a `DaemonSet` tolerates (<https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/#taints-and-tolerations>).
+/// Taints that every pod of a `DaemonSet` tolerates
+/// (<https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/#taints-and-tolerations>).
 fn is_own(taint: &Taint) -> bool {
     const OWN: [&str; 6] = [
         "not-ready",

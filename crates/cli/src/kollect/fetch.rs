@@ -1,5 +1,6 @@
-//! Fetches archives from the nodes through the API server: `pods/exec` of [`hand-over`](crate::hand_over) in the agents' pods.
-//! Bytes go to a `.partial` beside the archive, which gets its name when it is whole and its hash is right.
+//! Fetches archives from the nodes through the API server: `pods/exec` of [`hand-over`](crate::hand_over) in the
+//! agents' pods. Bytes go to a `.partial` beside the archive, which gets its name when it is whole and its hash is
+//! right.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The command `kollect`: has the agents of a whole cluster make a run, from a workstation that has a kubeconfig and nothing
-//! else; says what it will do, shows how it goes, and leaves nothing behind.
+//! The command `kollect`: has the agents of a whole cluster make a run, from a workstation that has a kubeconfig and
+//! nothing else; says what it will do, shows how it goes, and leaves nothing behind.
 
 mod across;
 mod api;

@@ -1,5 +1,5 @@
-//! The live picture of nodes, pods and rows, kept up to date by watches: a cluster of hundreds of nodes is read once, and
-//! then only what changes.
+//! The live picture of nodes, pods and rows, kept up to date by watches: a cluster of hundreds of nodes is read once,
+//! and then only what changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;

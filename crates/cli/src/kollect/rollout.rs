@@ -267,8 +267,8 @@ impl Rollout {
         last
     }
 
-    /// Waits until the agents have ended. Those on nodes that are not there to end them are taken off the list by force, or they,
-    /// and their namespace, would stay until the node comes back.
+    /// Waits until the agents have ended. Those on nodes that are not there to end them are taken off the list by
+    /// force, or they, and their namespace, would stay until the node comes back.
     async fn pods_are_gone(&self) -> bool {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         let agents = ListParams::default().labels(&format!("{}={}", names::LABEL, names::DAEMON_SET));
@@ -354,8 +354,8 @@ impl Rollout {
     }
 }
 
-/// The namespace that a binding of the whole cluster is for, where that is another one than ours: there is one binding only, and
-/// whose agents it is for would lose their rights.
+/// The namespace that a binding of the whole cluster is for, where that is another one than ours: there is one binding
+/// only, and whose agents it is for would lose their rights.
 fn bound_elsewhere<'a>(object: &Object, found: &'a Value) -> Option<&'a str> {
     let of = |value: &'a Value| value["subjects"].as_array()?.first()?["namespace"].as_str();
     let ours = object.body["subjects"].as_array()?.first()?["namespace"].as_str()?;

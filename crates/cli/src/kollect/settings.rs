@@ -1,5 +1,5 @@
-//! What `kollect` is to do, checked: every word of the command line has its meaning here, or is refused with one line that
-//! names it. Nothing is asked of anybody before this has passed.
+//! What `kollect` is to do, checked: every word of the command line has its meaning here, or is refused with one line
+//! that names it. Nothing is asked of anybody before this has passed.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Where each node stands in the run, and when there is nothing left to wait for. Pure: it asks nobody and knows no clock.
+//! Where each node stands in the run, and when there is nothing left to wait for. Pure: it asks nobody and knows no
+//! clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

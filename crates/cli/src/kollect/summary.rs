@@ -1,5 +1,5 @@
-//! What a person, or a machine, is told in the end: findings over the whole cluster first, then what is missing, then where
-//! the archives are.
+//! What a person, or a machine, is told in the end: findings over the whole cluster first, then what is missing, then
+//! where the archives are.
 
 use anyhow::Result;
 use periscope_core::Finding;

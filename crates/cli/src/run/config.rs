@@ -116,8 +116,9 @@ fn merge(args: CollectArgs, config: Config) -> CollectArgs {
     }
 }
 
-/// Settings that name files of ours or decide who we are are for the pod itself to say, and where archives go is for the `Secret`: who may
-/// write the `ConfigMap` could else have them, and an identity's token, sent to a place of his own.
+/// Settings that name files of ours or decide who we are are for the pod itself to say, and where archives go is for
+/// the `Secret`: who may write the `ConfigMap` could else have them, and an identity's token, sent to a place of his
+/// own.
 fn of_config_map(text: &str) -> Result<Config> {
     let invalid = |what: String| Ended::usage(format!("invalid settings in the ConfigMap: {what}"));
     let config = parse(text).map_err(invalid)?;

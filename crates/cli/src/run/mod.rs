@@ -1,5 +1,5 @@
-//! One run on this node, whoever asked for it: from checked settings to an archive. Where the archive then goes, and who is
-//! told, is for the commands to say.
+//! One run on this node, whoever asked for it: from checked settings to an archive. Where the archive then goes, and
+//! who is told, is for the commands to say.
 
 mod config;
 mod documents;

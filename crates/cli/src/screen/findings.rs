@@ -7,7 +7,8 @@ use periscope_core::{Finding, Verdict};
 
 use super::{Ink, push, shortened};
 
-/// Most troubles that are told with evidence and remedy: with three lines each they leave room for the rest of a screen.
+/// Most troubles that are told with evidence and remedy: with three lines each they leave room for the rest of a
+/// screen.
 const MAX_TOLD: usize = 6;
 /// Most further troubles that are told in their sentence alone.
 const MAX_NAMED: usize = 6;

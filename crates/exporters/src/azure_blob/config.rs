@@ -18,7 +18,8 @@ const LONGEST_SHOWN: usize = 40;
 #[derive(Debug, Clone)]
 pub struct AzureBlobConfig {
     /// The storage account: its name, its resource id (`/subscriptions/…/storageAccounts/<name>`), or the URL of its
-    /// blob endpoint for what is not `https://<name>.blob.<suffix>`, such as `https://127.0.0.1:10000/devstoreaccount1`.
+    /// blob endpoint for what is not `https://<name>.blob.<suffix>`, such as
+    /// `https://127.0.0.1:10000/devstoreaccount1`.
     pub account: String,
     /// The cloud of an account that is given by name or resource id.
     pub cloud: Cloud,

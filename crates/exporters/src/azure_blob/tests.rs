@@ -127,8 +127,8 @@ proptest! {
     #[test]
     fn an_archive_of_any_size_arrives_as_it_was(seed: u64, bytes in 0..5 * BLOCK as u64) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        // Some requests fail, so that blocks overtake each other. One of four must not: time stands still while the archive is
-        // made, and it is not made further while four wait.
+        // Some requests fail, so that blocks overtake each other. One of four must not: time stands still while the
+        // archive is made, and it is not made further while four wait.
         let (exporter, service) = faked(move |what, before| match what {
             What::Stage if (seed >> before) & 1 == 1 && before < 3 => Answer::Cut,
             _ => Answer::Right,

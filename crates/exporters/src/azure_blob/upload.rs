@@ -1,5 +1,5 @@
-//! Puts one blob into the container: its blocks in parallel, then the list that makes a blob of them, then a look at it.
-//! Until the list is there the blob does not exist, or is still the old one.
+//! Puts one blob into the container: its blocks in parallel, then the list that makes a blob of them, then a look at
+//! it. Until the list is there the blob does not exist, or is still the old one.
 
 use azure_core::Uuid;
 use azure_core::http::StatusCode;

@@ -1,5 +1,5 @@
-//! The files of the folder `deployment`: the same objects in the shapes in which tools take them. Names of files and folders are the
-//! original's, because `az aks kollect`, VS Code and the project's users have them in their scripts.
+//! The files of the folder `deployment`: the same objects in the shapes in which tools take them. Names of files and
+//! folders are the original's, because `az aks kollect`, VS Code and the project's users have them in their scripts.
 //!
 //! Nothing is written here: `cargo xtask generate` does that.
 

@@ -1,7 +1,7 @@
 //! `aks-periscope.yaml`: everything in one file that `kubectl apply` takes as it is.
 //!
-//! Programs that embedded the original's file filled it by replacing three comments (Periscope contract, section 2). The comments are at
-//! the same keys here, and empty keys are what a deployment without storage has.
+//! Programs that embedded the original's file filled it by replacing three comments (Periscope contract, section 2).
+//! The comments are at the same keys here, and empty keys are what a deployment without storage has.
 
 use serde_json::{Value, json};
 

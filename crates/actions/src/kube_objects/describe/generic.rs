@@ -1,4 +1,5 @@
-//! The description of an object whose kind has no renderer of its own: its fields under their own names, nested as they are.
+//! The description of an object whose kind has no renderer of its own: its fields under their own names, nested as they
+//! are.
 
 use serde_json::Value;
 

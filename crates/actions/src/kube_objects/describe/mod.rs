@@ -1,4 +1,5 @@
-//! Descriptions of objects for people to read, in the sections that `kubectl describe` has; made from raw objects without asking the API.
+//! Descriptions of objects for people to read, in the sections that `kubectl describe` has; made from raw objects
+//! without asking the API.
 
 mod containers;
 mod deployment;

@@ -1,4 +1,5 @@
-//! The layout of a description: aligned fields, lists beside their name, nested sections, tables; it knows nothing of Kubernetes.
+//! The layout of a description: aligned fields, lists beside their name, nested sections, tables; it knows nothing of
+//! Kubernetes.
 
 /// One entry of a page or section.
 #[derive(Debug)]

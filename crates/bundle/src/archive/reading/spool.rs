@@ -1,5 +1,5 @@
-//! Makes a packed-again `tar.gz` one whose files are reached directly: read through once, its files go, compressed anew,
-//! into a file without a name.
+//! Makes a packed-again `tar.gz` one whose files are reached directly: read through once, its files go, compressed
+//! anew, into a file without a name.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -17,7 +17,8 @@ const LEVEL: u32 = 1;
 
 impl OpenArchive {
     /// The same archive, each of whose files is reached without reading what is before it. Where that is not so already
-    /// it takes about as much room in the folder for temporary files as the archive has, and the time to read it through.
+    /// it takes about as much room in the folder for temporary files as the archive has, and the time to read it
+    /// through.
     ///
     /// # Errors
     /// When it cannot be read or there is no room for it.

@@ -1,5 +1,5 @@
-//! The headers of a tar stream, one after another; of the content only the place is noted. The `tar` crate keeps long names
-//! as long as the stream says they are: a hostile one would fill the memory.
+//! The headers of a tar stream, one after another; of the content only the place is noted. The `tar` crate keeps long
+//! names as long as the stream says they are: a hostile one would fill the memory.
 
 use std::io::{self, Read};
 
