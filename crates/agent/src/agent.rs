@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::configuration::{Configuration, Sources};
 use crate::election::{Decided, Election};
-use crate::former;
+use crate::former::FormerRow;
 use crate::health::Health;
 use crate::memory::{MAX_ATTEMPTS, Memory};
 use crate::secret::PodCredentials;
@@ -166,7 +166,8 @@ impl Agent {
                     let run = Wanted { id, configuration };
                     latest = Some(run.clone());
                     // An id that comes later is new to everybody.
-                    if !settled && self.was_made_by_another(&run.id).await {
+                    let by_another = !settled && self.was_made_by_another(&run.id).await;
+                    if by_another {
                         let now = Timestamp::now();
                         self.remember(&run.id, move |memory, id| memory.close(id, now)).await;
                     }
@@ -176,7 +177,7 @@ impl Agent {
                     } else {
                         tracing::info!(run = %run.id, "The run was made before.");
                         // After a restart the id is still there, and the row says what became of it.
-                        if settled || self.has_no_row().await {
+                        if settled || !by_another && self.has_no_row().await {
                             self.tell_made_before(&run.id).await;
                         }
                         Vec::new()
@@ -208,31 +209,33 @@ impl Agent {
 
     /// Whether this agent knows nothing of the run, and the node's row does.
     async fn was_made_by_another(&self, id: &RunId) -> bool {
-        let AgentSettings {
-            client,
-            namespace,
-            node,
-            ..
-        } = &self.settings;
-        match client {
-            Some(client) if !self.remember(id, |memory, id| memory.knows(id)).await => {
-                former::has_made(client, namespace, node, id).await
-            }
+        match self.former_row() {
+            Some(row) if !self.remember(id, |memory, id| memory.knows(id)).await => row.has_made(id).await,
             _ => false,
         }
     }
 
     async fn has_no_row(&self) -> bool {
+        match self.former_row() {
+            Some(row) => row.is_absent().await,
+            None => false,
+        }
+    }
+
+    /// The node's row, where there is an API server to ask.
+    fn former_row(&self) -> Option<FormerRow<'_>> {
         let AgentSettings {
             client,
             namespace,
             node,
             ..
         } = &self.settings;
-        match client {
-            Some(client) => former::has_no_row(client, namespace, node).await,
-            None => false,
-        }
+        let client = client.as_ref()?;
+        Some(FormerRow {
+            client,
+            namespace,
+            node,
+        })
     }
 
     /// Makes what is not made yet of a run. The run after it, where that was heard of meanwhile and already taken from

@@ -312,6 +312,19 @@ async fn a_run_that_only_the_row_remembers_is_not_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_row_that_remembers_a_run_is_asked_for_once() {
+    let node = Node::new("a");
+    let row = json!({"apiVersion": "v1", "kind": "Diagnostic", "metadata": {"name": "r"}, "status": {"runId": "a", "phase": "Complete"}});
+    let absent = json!({"kind": "Status", "status": "Failure", "code": 404, "message": "", "reason": "NotFound"});
+    let (client, _asked) = mock_api(vec![(200, row), (404, absent)]);
+    let running = node.start_with(Some(client));
+    sleep(Duration::from_mins(1)).await;
+    // Asked again, it would be gone, and an Event would say that the run was made before.
+    assert!(node.nothing_told());
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_killed_run_is_resumed_and_one_that_was_queued_is_not_lost() {
     let node = Node::new("a");
     node.script(&[Script::Hangs]);

@@ -13,32 +13,40 @@ use crate::rows::{Phase, Row, resource, row_name};
 /// The bound of the one request. Nothing that the row says may hold up a run.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Whether the node's row says that this run has ended. Where it cannot be read, or keeps no such thing, it does not.
-pub(crate) async fn has_made(client: &Client, namespace: &str, node: &NodeName, id: &RunId) -> bool {
-    let answer = ask(client, namespace, node).await.flatten();
-    let row = answer.and_then(|object| Row::read(serde_json::to_value(object).ok()?).ok());
-    row.is_some_and(|row| {
-        let run = row.status.run;
-        // One that was cancelled is made again.
-        run.run_id == id.as_str() && matches!(run.phase, Phase::Complete | Phase::Partial | Phase::Failed)
-    })
+/// The node's row, as agents before this one left it.
+pub(crate) struct FormerRow<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) namespace: &'a str,
+    pub(crate) node: &'a NodeName,
 }
 
-/// Whether the node has no row. Where that is not known, it does not count.
-pub(crate) async fn has_no_row(client: &Client, namespace: &str, node: &NodeName) -> bool {
-    matches!(ask(client, namespace, node).await, Some(None))
-}
+impl FormerRow<'_> {
+    /// Whether it says that this run has ended. Where it cannot be read, or keeps no such thing, it does not.
+    pub(crate) async fn has_made(&self, id: &RunId) -> bool {
+        let row = self.ask().await.flatten().and_then(|object| Row::read(object).ok());
+        row.is_some_and(|row| {
+            let run = row.status.run;
+            // One that was cancelled is made again.
+            run.run_id == id.as_str() && matches!(run.phase, Phase::Complete | Phase::Partial | Phase::Failed)
+        })
+    }
 
-/// The node's row, if it has one; `None` where the API server does not tell.
-async fn ask(client: &Client, namespace: &str, node: &NodeName) -> Option<Option<DynamicObject>> {
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource());
-    match timeout(ANSWER_TIMEOUT, api.get_opt(&row_name(node))).await {
-        Ok(Ok(row)) => Some(row),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "The node's row is not known.");
-            None
+    /// Whether there is none. Where that is not known, it does not count.
+    pub(crate) async fn is_absent(&self) -> bool {
+        matches!(self.ask().await, Some(None))
+    }
+
+    /// The row, if there is one; `None` where the API server does not tell.
+    async fn ask(&self) -> Option<Option<DynamicObject>> {
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), self.namespace, &resource());
+        match timeout(ANSWER_TIMEOUT, api.get_opt(&row_name(self.node))).await {
+            Ok(Ok(row)) => Some(row),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "The node's row is not known.");
+                None
+            }
+            Err(_) => None,
         }
-        Err(_) => None,
     }
 }
 
@@ -47,7 +55,7 @@ mod tests {
     use rstest::rstest;
     use serde_json::{Value, json};
 
-    use super::{has_made, has_no_row};
+    use super::FormerRow;
     use crate::mock_api::mock_api;
 
     fn row(run: &str, phase: &str) -> (u16, Value) {
@@ -78,7 +86,12 @@ mod tests {
     async fn the_row_tells_what_has_ended(#[case] answer: (u16, Value), #[case] expected: bool) {
         let (client, asked) = mock_api(vec![answer]);
         let (node, id) = ("n".parse().unwrap(), "a".parse().unwrap());
-        assert_eq!(has_made(&client, "ns", &node, &id).await, expected);
+        let row = FormerRow {
+            client: &client,
+            namespace: "ns",
+            node: &node,
+        };
+        assert_eq!(row.has_made(&id).await, expected);
         assert_eq!(
             asked.await.unwrap(),
             ["/apis/aks-periscope.azure.github.com/v1/namespaces/ns/diagnostics/aks-periscope-diagnostic-n"]
@@ -99,6 +112,11 @@ mod tests {
     #[tokio::test]
     async fn only_a_row_that_is_known_not_to_be_there_is_none(#[case] answer: (u16, Value), #[case] expected: bool) {
         let (client, _asked) = mock_api(vec![answer]);
-        assert_eq!(has_no_row(&client, "ns", &"n".parse().unwrap()).await, expected);
+        let row = FormerRow {
+            client: &client,
+            namespace: "ns",
+            node: &"n".parse().unwrap(),
+        };
+        assert_eq!(row.is_absent().await, expected);
     }
 }

@@ -5,6 +5,7 @@ use anyhow::Result;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::exit::Ended;
+use crate::run::is_label;
 
 /// With the `?` that agents of any age expect (Periscope contract, section 1.1); of a whole URL its query.
 pub(crate) fn as_query(sas: &SecretString) -> SecretString {
@@ -19,15 +20,9 @@ pub(crate) fn words(lists: &[String]) -> Vec<String> {
     words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// A name that a namespace can have (RFC 1123 label).
+/// A name that a namespace can have.
 pub(crate) fn label(name: String) -> Result<String> {
-    let well_formed = (1..=63).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !name.starts_with('-')
-        && !name.ends_with('-');
-    if well_formed {
+    if is_label(&name) {
         Ok(name)
     } else {
         Err(Ended::usage(format!(

@@ -51,10 +51,8 @@ impl RemoteMounts {
     ///
     /// Where the list cannot be read (no `/proc`), no mount is known and none is refused.
     pub(crate) fn of_process(pid: &str, folder: &Path) -> Self {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::open(format!("/proc/{pid}/mountinfo"), flags, Mode::empty());
-        match file {
-            Ok(file) => Self::of_file(File::from(file), folder),
+        match open(format!("/proc/{pid}/mountinfo")) {
+            Ok(file) => Self::of_file(file, folder),
             Err(error) => {
                 tracing::debug!(pid, %error, "The list of mounts cannot be read.");
                 Self { source: None }
@@ -107,13 +105,9 @@ impl Source {
     }
 
     fn read(&mut self) {
-        let mut text = Vec::new();
-        let read = self.file.seek(SeekFrom::Start(0)).and_then(|_| {
-            let mut limited = (&self.file).take(MAX_MOUNTINFO_BYTES);
-            limited.read_to_end(&mut text)
-        });
+        let read = self.file.seek(SeekFrom::Start(0)).and_then(|_| text_of(&self.file));
         match read {
-            Ok(_) => self.points = remote_points(&String::from_utf8_lossy(&text), &self.prefix),
+            Ok(text) => self.points = remote_points(&text, &self.prefix),
             Err(error) => tracing::warn!(%error, "The list of mounts cannot be read again."),
         }
     }
@@ -148,20 +142,26 @@ fn is_remote(fstype: &str) -> bool {
 
 /// Every mount point of a list of mounts; none where it cannot be read.
 pub(crate) fn points(list: &Path) -> Vec<String> {
-    let mut mountinfo = Vec::new();
-    let file = rustix::fs::open(list, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map(File::from);
-    let read = file
-        .map_err(io::Error::from)
-        .and_then(|file| file.take(MAX_MOUNTINFO_BYTES).read_to_end(&mut mountinfo));
-    if let Err(error) = read {
+    let mountinfo = open(list).and_then(|file| text_of(&file)).unwrap_or_else(|error| {
         tracing::debug!(list = %list.display(), %error, "The list of mounts cannot be read.");
-    }
-    let mountinfo = String::from_utf8_lossy(&mountinfo);
+        String::new()
+    });
     mountinfo
         .lines()
         .filter_map(parse_line)
         .map(|(point, _)| point)
         .collect()
+}
+
+fn open(list: impl rustix::path::Arg) -> io::Result<File> {
+    Ok(rustix::fs::open(list, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
+}
+
+/// What an open list says from here on.
+fn text_of(list: &File) -> io::Result<String> {
+    let mut text = Vec::new();
+    list.take(MAX_MOUNTINFO_BYTES).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Mount point and file system type: `36 35 98:0 /root /point options [optional…] - fstype source superoptions`.

@@ -3,7 +3,6 @@
 use kube::core::ApiResource;
 use periscope_core::NodeName;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::crd::{GROUP, KIND, PLURAL, VERSION};
 use super::status::Status;
@@ -69,8 +68,8 @@ impl Row {
     ///
     /// # Errors
     /// When it is no row.
-    pub fn read(object: Value) -> Result<Self, serde_json::Error> {
-        let Object { metadata, spec, status } = serde_json::from_value(object)?;
+    pub fn read(object: impl Serialize) -> Result<Self, serde_json::Error> {
+        let Object { metadata, spec, status } = serde_json::from_value(serde_json::to_value(object)?)?;
         Ok(Self {
             name: metadata.name,
             spec,
@@ -92,7 +91,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::rows::Phase;

@@ -64,10 +64,7 @@ impl Picture {
         let rows: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource());
         let node = |node: Node| NodeFacts::of(&node);
         let pod = |pod: Pod| PodFacts::of(&pod);
-        let row = |object: DynamicObject| {
-            let object = serde_json::to_value(object).ok()?;
-            Row::read(object).ok()
-        };
+        let row = |object: DynamicObject| Row::read(object).ok();
         Self {
             set: Api::namespaced(client.clone(), namespace),
             events: Api::namespaced(client.clone(), namespace),

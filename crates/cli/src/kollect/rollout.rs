@@ -334,10 +334,7 @@ impl Rollout {
         let listed = ask("list diagnostics", rows.list(&ListParams::default().limit(SOME_ROWS))).await;
         // Where there are no rows yet, nobody has reported.
         let mut listed = listed.map(|list| list.items).unwrap_or_default().into_iter();
-        listed.any(|row| {
-            let row = serde_json::to_value(row).ok().and_then(|row| Row::read(row).ok());
-            row.is_some_and(|row| has_reported(&row, run))
-        })
+        listed.any(|row| Row::read(row).is_ok_and(|row| has_reported(&row, run)))
     }
 
     async fn remove_rows(&self) -> Vec<String> {

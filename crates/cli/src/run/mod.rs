@@ -17,4 +17,4 @@ pub(crate) use journal::RunLog;
 pub(crate) use node::{find_cluster, info as node_info, root as node_root};
 pub(crate) use output::choose as choose_output;
 pub(crate) use quantity::show_size;
-pub(crate) use settings::{Settings, check_kube_object, check_namespace, check_node_log};
+pub(crate) use settings::{Settings, check_kube_object, check_namespace, check_node_log, is_label};

@@ -241,15 +241,19 @@ fn parse_namespaces(names: Vec<String>) -> Result<Namespaces> {
     Ok(Namespaces::Only(names))
 }
 
-/// Whether it is the name of a namespace, which is a DNS label (RFC 1123), or stands for all.
-pub(crate) fn check_namespace(name: &str) -> Result<()> {
-    let is_label = (1..=63).contains(&name.len())
+/// Whether it can be the name of a namespace, which is a DNS label (RFC 1123).
+pub(crate) fn is_label(name: &str) -> bool {
+    (1..=63).contains(&name.len())
         && name
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.starts_with('-')
-        && !name.ends_with('-');
-    if is_label || name == ALL_NAMESPACES {
+        && !name.ends_with('-')
+}
+
+/// Refuses what neither is the name of a namespace nor stands for all.
+pub(crate) fn check_namespace(name: &str) -> Result<()> {
+    if is_label(name) || name == ALL_NAMESPACES {
         return Ok(());
     }
     Err(Ended::usage(format!(
